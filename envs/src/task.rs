@@ -1,0 +1,85 @@
+//! A task: a prompt in an environment, with its goal, verifier, reference solution and certificate.
+
+use crate::certificate::Certificate;
+use crate::environment::Split;
+use crate::verifier::Verifier;
+use serde::{Deserialize, Serialize};
+
+/// Kinds of task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// One or more writes.
+    Act,
+    /// A question with a typed answer.
+    Ask,
+}
+
+impl Kind {
+    /// All kinds in a fixed order.
+    pub const ALL: [Kind; 2] = [Kind::Act, Kind::Ask];
+
+    /// Stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Act => "act",
+            Kind::Ask => "ask",
+        }
+    }
+
+    /// The kind of a stable name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Kind::ALL.into_iter().find(|k| k.name() == name)
+    }
+}
+
+/// One tool call of a solution.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// Name of the tool as this environment shows it, or `submit`.
+    pub name: String,
+    /// Arguments object as this environment shows it.
+    pub arguments: serde_json::Value,
+}
+
+/// Structural difficulty of a task.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Difficulty {
+    /// The score the parts add up to.
+    pub score: f64,
+    /// Calls of the reference solution, `submit` included.
+    pub calls: u32,
+    /// Writes among them.
+    pub writes: u32,
+    /// Distinct tools among them.
+    pub tools: u32,
+    /// Longest chain of calls in which each needs the result of the one before.
+    pub depth: u32,
+    /// Rows that match a part of a description but not all of it.
+    pub distractors: u32,
+}
+
+/// A certified task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// `<environment id>/<8 hex>`: hash of prompt, goal and verifier.
+    pub id: String,
+    /// Its environment.
+    pub environment_id: String,
+    /// Its split (the environment's).
+    pub split: Split,
+    /// Kind.
+    pub kind: Kind,
+    /// The user's message.
+    pub prompt: String,
+    /// The declarative goal, as synth wrote it.
+    pub goal: serde_json::Value,
+    /// What is checked.
+    pub verifier: Verifier,
+    /// Reference solution: tool calls, `submit` last.
+    pub solution: Vec<ToolCall>,
+    /// The machine-checked certificate.
+    pub certificate: Certificate,
+    /// Structural difficulty.
+    pub difficulty: Difficulty,
+}
