@@ -1,0 +1,20 @@
+//! Writes the place of libtorch into this package's tests and benches, so that they run with no environment variable,
+//! and its version into the library. (`LD_LIBRARY_PATH` still wins, because the linker writes the place as RUNPATH: that
+//! is how another libtorch is chosen.)
+
+use std::path::Path;
+
+fn main() {
+    println!("cargo:rerun-if-env-changed=DEP_TCH_LIBTORCH_LIB");
+    let mut version = "2.11.0".to_owned(); // what torch-sys 0.24 asks for
+    // torch-sys tells its direct dependents where it found the library.
+    if let Ok(folder) = std::env::var("DEP_TCH_LIBTORCH_LIB") {
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}");
+        let file = Path::new(&folder).join("../build-version");
+        println!("cargo:rerun-if-changed={}", file.display());
+        if let Ok(text) = std::fs::read_to_string(file) {
+            version = text.split('+').next().unwrap_or_default().trim().to_owned();
+        }
+    }
+    println!("cargo:rustc-env=TERRARIUM_LIBTORCH_VERSION={version}");
+}

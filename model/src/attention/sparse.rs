@@ -1,0 +1,112 @@
+//! Attention over selected rows only: the plain definition, and the path on a CPU.
+//!
+//! `out[q, h] = sum_k softmax_k(scale * query[q, h] . rows[slots[q, k]]) * rows[slots[q, k]][..R]`
+
+use tch::{Kind, Tensor};
+
+/// Gathered rows of one step hold at most this many numbers (64 MiB of float32); longer queries run in several steps.
+const GATHERED_MAX: i64 = 1 << 24;
+
+/// Attend from every query to its selected rows.
+///
+/// Invalid slots (-1) take no part; a query without any valid slot gets zeros. Repeated slots count twice.
+///
+/// # Shapes
+/// `query` [Q, H, R + Dr], `rows` [N, R + Dr], `slots` [Q, K] int64 in -1..N -> [Q, H, R], of `query`'s kind.
+pub fn sparse_attention(query: &Tensor, rows: &Tensor, slots: &Tensor, rank: i64, scale: f64) -> Tensor {
+    let (queries, selected, width) = (query.size()[0], slots.size()[1], rows.size()[1]);
+    let step = (GATHERED_MAX / (selected * width)).clamp(1, queries.max(1));
+    if step >= queries {
+        return attend(query, rows, slots, rank, scale);
+    }
+    let parts: Vec<Tensor> = (0..queries)
+        .step_by(step as usize)
+        .map(|start| {
+            let length = step.min(queries - start);
+            attend(&query.narrow(0, start, length), rows, &slots.narrow(0, start, length), rank, scale)
+        })
+        .collect();
+    Tensor::cat(&parts, 0)
+}
+
+fn attend(query: &Tensor, rows: &Tensor, slots: &Tensor, rank: i64, scale: f64) -> Tensor {
+    let (queries, selected) = (slots.size()[0], slots.size()[1]);
+    let gathered = rows.index_select(0, &slots.clamp_min(0).reshape([-1])).view([queries, selected, -1]); // [Q, K, R + Dr]
+    let invalid = slots.lt(0).unsqueeze(1); // [Q, 1, K]
+    let scores = query.bmm(&gathered.transpose(1, 2)) * scale; // [Q, H, K]
+    // The smallest number instead of minus infinity: a row without valid slots stays finite, in gradients too.
+    let lowest = if scores.kind() == Kind::Double { f64::MIN } else { f64::from(f32::MIN) };
+    let weights = scores.masked_fill(&invalid, lowest).softmax(-1, None::<Kind>).masked_fill(&invalid, 0.0);
+    weights.bmm(&gathered.narrow(2, 0, rank)) // [Q, H, R]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Device;
+
+    /// One case of the contract, with what it must cover.
+    struct Case {
+        queries: i64,
+        heads: i64,
+        rows: i64,
+        selected: i64,
+        invalid: f64,
+    }
+
+    #[test]
+    fn agrees_with_a_loop_over_queries_and_heads() {
+        tch::set_num_threads(1);
+        tch::manual_seed(7);
+        let (rank, rotated, scale) = (5, 3, 0.4);
+        let cases = [
+            Case { queries: 4, heads: 2, rows: 9, selected: 3, invalid: 0.0 },
+            Case { queries: 1, heads: 1, rows: 1, selected: 1, invalid: 0.0 },
+            Case { queries: 7, heads: 3, rows: 6, selected: 11, invalid: 0.4 },
+            Case { queries: 3, heads: 2, rows: 4, selected: 5, invalid: 1.0 },
+        ];
+        for case in cases {
+            let options = (Kind::Double, Device::Cpu);
+            let query = Tensor::randn([case.queries, case.heads, rank + rotated], options);
+            let rows = Tensor::randn([case.rows, rank + rotated], options);
+            let slots = Tensor::randint(case.rows, [case.queries, case.selected], (Kind::Int64, Device::Cpu));
+            let drop = Tensor::rand([case.queries, case.selected], options).lt(case.invalid);
+            let slots = slots.masked_fill(&drop, -1);
+            let found = sparse_attention(&query, &rows, &slots, rank, scale);
+            for q in 0..case.queries {
+                let kept: Vec<i64> =
+                    Vec::<i64>::try_from(slots.get(q)).unwrap().into_iter().filter(|&s| s >= 0).collect();
+                for h in 0..case.heads {
+                    let mut expected = vec![0.0; rank as usize];
+                    let dot = |s: i64| (query.get(q).get(h) * rows.get(s)).sum(None::<Kind>).double_value(&[]) * scale;
+                    let total: f64 = kept.iter().map(|&s| dot(s).exp()).sum();
+                    for &s in &kept {
+                        for (r, sum) in expected.iter_mut().enumerate() {
+                            *sum += dot(s).exp() / total * rows.double_value(&[s, r as i64]);
+                        }
+                    }
+                    for (r, sum) in expected.iter().enumerate() {
+                        assert!((found.double_value(&[q, h, r as i64]) - sum).abs() < 1e-10);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn invalid_slots_add_nothing_to_the_bits() {
+        tch::set_num_threads(1);
+        for kind in [Kind::Float, Kind::Double] {
+            let query = Tensor::randn([3, 4, 48], (kind, Device::Cpu));
+            let rows = Tensor::randn([100, 48], (kind, Device::Cpu));
+            let slots = Tensor::randint(100, [3, 64], (Kind::Int64, Device::Cpu));
+            let longer = slots.constant_pad_nd([0, 64]).slice_scatter(&(slots.zeros_like() - 1), 1, 64, 128, 1);
+            let short = sparse_attention(&query, &rows, &slots, 32, 0.2);
+            assert_eq!(sparse_attention(&query, &rows, &longer, 32, 0.2), short);
+            assert_eq!(
+                sparse_attention(&query.narrow(0, 1, 1), &rows, &slots.narrow(0, 1, 1), 32, 0.2),
+                short.narrow(0, 1, 1)
+            );
+        }
+    }
+}

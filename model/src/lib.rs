@@ -1,0 +1,58 @@
+//! DeepSeek-V3.2's sparse-attention transformer on libtorch, with its message format, tokenizer and sampler.
+//!
+//! The plain definition of everything is here, in libtorch operations, and is checked against what a public
+//! implementation computes (`tests/golden`). The crate knows no environment and no task: token ids and OpenAI-form
+//! messages go in, token ids, probabilities and messages come out. It neither prints nor reads the process environment.
+//!
+//! # Map
+//! - [`config`]: the shape of a model, from `config.json`; [`checkpoint`]: weights from and to Hugging Face folders.
+//! - [`transformer`]: [`Model`], the forward pass; [`attention`] (latent attention, indexer, sparse core), [`moe`],
+//!   [`rope`], [`norm`], [`linear`], [`topk`]: its parts; [`cache`]: paged latent and indexer cache.
+//! - [`dsml`]: messages to prompt text and completion text back to a message; [`tokenizer`]: text to ids and back.
+//! - [`engine`]: batched generation for many conversations; [`logits`]: what `terrarium model logits` prints;
+//!   [`runtime`]: libtorch's version, threads and the OpenMP trap.
+//!
+//! # Letters in shapes
+//! | letter | size |
+//! | --- | --- |
+//! | B | batch: rows that are run together |
+//! | S | query length |
+//! | T | key length |
+//! | N | tokens, or rows of a pool |
+//! | M | hidden size of the model |
+//! | H | attention heads; `Hi` indexer heads |
+//! | D | width of a head: `Dn` part without position, `Dr` rotated part, `Dv` value, `Di` indexer |
+//! | R | latent rank: `Rq` of queries, `R` of keys and values |
+//! | K | selected keys |
+//! | V | vocabulary |
+//! | E | experts; `G` expert groups, `A` active experts a token, `F` width of one expert |
+//!
+//! # Determinism
+//! One thread, one machine, one libtorch: the same tokens give the same bits, whichever other conversations share the
+//! batch and however the prompt was split, for small models (see [`linear`]). Ties in top-k go to the lowest
+//! index ([`topk`]).
+
+pub mod attention;
+pub mod cache;
+pub mod checkpoint;
+pub mod config;
+pub mod dsml;
+// pub mod engine;
+mod error;
+mod init;
+pub mod linear;
+pub mod logits;
+pub mod moe;
+pub mod norm;
+pub mod rope;
+pub mod runtime;
+pub mod tokenizer;
+pub mod topk;
+pub mod transformer;
+
+pub use checkpoint::Weights;
+pub use config::Config;
+pub use error::{Error, Result, TokensError};
+pub use logits::logits;
+pub use tch::{Device, Kind, Tensor};
+pub use transformer::{Model, Output, Trace};
