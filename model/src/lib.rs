@@ -37,7 +37,7 @@ pub mod cache;
 pub mod checkpoint;
 pub mod config;
 pub mod dsml;
-// pub mod engine;
+pub mod engine;
 mod error;
 mod init;
 pub mod linear;
