@@ -13,7 +13,7 @@ fn main() {
         let file = Path::new(&folder).join("../build-version");
         println!("cargo:rerun-if-changed={}", file.display());
         if let Ok(text) = std::fs::read_to_string(file) {
-            version = text.split('+').next().unwrap_or_default().trim().to_owned();
+            text.split('+').next().unwrap_or_default().trim().clone_into(&mut version);
         }
     }
     println!("cargo:rustc-env=TERRARIUM_LIBTORCH_VERSION={version}");

@@ -50,7 +50,7 @@ impl Router {
     pub fn route(&self, x: &Tensor, config: &Config) -> Routing {
         let scores = linear(x, &self.weight).sigmoid(); // [N, E]
         let experts = tch::no_grad(|| self.choose(&scores, config));
-        self.weigh(&scores, experts, config)
+        weigh(&scores, experts, config)
     }
 
     /// The best experts of the best groups, ascending.
@@ -68,14 +68,15 @@ impl Router {
         let closed = closed.unsqueeze(-1).expand_as(&grouped).reshape([-1, experts]); // [N, E]
         top_k(&choice.masked_fill(&closed, f64::NEG_INFINITY), config.num_experts_per_tok)
     }
+}
 
-    fn weigh(&self, scores: &Tensor, experts: Tensor, config: &Config) -> Routing {
-        let mut weights = scores.gather(-1, &experts, false); // [N, A]
-        if config.norm_topk_prob {
-            weights = &weights / (weights.sum_dim_intlist(-1, true, None::<Kind>) + 1e-20);
-        }
-        Routing { experts, weights: weights * config.routed_scaling_factor }
+/// Weights of chosen experts: their plain scores, normalised and scaled.
+fn weigh(scores: &Tensor, experts: Tensor, config: &Config) -> Routing {
+    let mut weights = scores.gather(-1, &experts, false); // [N, A]
+    if config.norm_topk_prob {
+        weights = &weights / (weights.sum_dim_intlist(-1, true, None::<Kind>) + 1e-20);
     }
+    Routing { experts, weights: weights * config.routed_scaling_factor }
 }
 
 /// A mixture-of-experts layer with its shared expert.

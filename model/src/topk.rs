@@ -3,7 +3,7 @@
 //! `torch.topk` promises no order among equal values, and a different choice between equal scores makes a cached step
 //! disagree with the full pass (and was seen to break reinforcement learning elsewhere). NaN scores are not handled.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// Indices of the `k` largest values along the last dimension, ascending; positions at minus infinity are never taken
 /// and leave -1 at the end of the row.
@@ -13,18 +13,15 @@ use tch::{Kind, Tensor};
 pub fn top_k(scores: &Tensor, k: i64) -> Tensor {
     let size = scores.size();
     let length = size[size.len() - 1];
-    let (values, indices) = scores.topk(k, -1, true, false); // [.., k]
-    let threshold = values.amin([-1i64], true); // [.., 1]
-    // A row is ambiguous if more values equal the smallest taken one than were taken.
-    let equal = scores.eq_tensor(&threshold).sum_dim_intlist(-1, true, Kind::Int64);
-    let taken = values.eq_tensor(&threshold).sum_dim_intlist(-1, true, Kind::Int64);
-    let ambiguous = equal.gt_tensor(&taken).logical_and(&threshold.ne(f64::NEG_INFINITY)); // [.., 1]
-    let (values, indices) = if ambiguous.any().int64_value(&[]) == 0 {
-        (values, indices)
-    } else {
-        let (sorted, order) = scores.sort_stable(true, -1, true);
-        (sorted.narrow(-1, 0, k), order.narrow(-1, 0, k))
+    // One more than asked for: the choice is ambiguous only if the first value left out equals the last one taken.
+    let (values, indices) = scores.topk((k + 1).min(length), -1, true, true); // [.., k + 1]
+    let last = values.narrow(-1, k - 1, 1); // [.., 1]
+    let ambiguous = k < length && {
+        let tied = last.eq_tensor(&values.narrow(-1, k, 1)).logical_and(&last.ne(f64::NEG_INFINITY));
+        tied.any().int64_value(&[]) != 0
     };
+    let (values, indices) = if ambiguous { scores.sort_stable(true, -1, true) } else { (values, indices) };
+    let (values, indices) = (values.narrow(-1, 0, k), indices.narrow(-1, 0, k)); // [.., k]
     let (ascending, _) = indices.masked_fill(&values.eq(f64::NEG_INFINITY), length).sort(-1, false);
     ascending.masked_fill(&ascending.eq(length), -1)
 }
@@ -32,6 +29,7 @@ pub fn top_k(scores: &Tensor, k: i64) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::Kind;
 
     fn check(scores: &[f64], k: i64, expected: &[i64]) {
         let found = top_k(&Tensor::from_slice(scores).reshape([1, -1]), k);

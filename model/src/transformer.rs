@@ -177,7 +177,7 @@ impl Model {
         let options = (Kind::Int64, self.device);
         let positions = Tensor::arange(s, options).expand([b, s], false);
         let pages = Tensor::arange(b, options).view([b, 1]);
-        self.run(tokens, positions, pages, s, |_, row, index| Keys {
+        self.run(tokens, positions, 0, pages, s, |_, row, index| Keys {
             rows: row.reshape([b * s, -1]),
             index: index.map(Tensor::shallow_clone),
         })
@@ -202,13 +202,16 @@ impl Model {
                 return Err(TokensError::TooLong { length, context }.into());
             }
         }
+        let first = sequences.iter().map(|sequence| sequence.len() as i64).max().unwrap_or(0);
         let table = cache.extend(sequences, s as usize, self.device)?;
         let (positions, pages) = (table.positions.shallow_clone(), table.pages.shallow_clone());
         let write = |layer, row: &Tensor, index: Option<&Tensor>, cache: &mut Cache, table: &Table| {
             cache.write(layer, table, row, index)
         };
         Ok(tch::no_grad(|| {
-            self.run(tokens, positions, pages, PAGE as i64, |layer, row, index| write(layer, row, index, cache, &table))
+            self.run(tokens, positions, first, pages, PAGE as i64, |layer, row, index| {
+                write(layer, row, index, cache, &table)
+            })
         }))
     }
 
@@ -224,13 +227,14 @@ impl Model {
         &self,
         tokens: &Tensor,
         positions: Tensor,
+        first_position: i64,
         pages: Tensor,
         page_size: i64,
         mut extend: impl FnMut(usize, &Tensor, Option<&Tensor>) -> Keys,
     ) -> Output {
         let magnitude = rope::magnitude(&self.config.rope);
         let rotation = Rotation::new(&positions, &self.frequencies, magnitude, self.kind);
-        let pass = Pass { positions, rotation, pages, page_size };
+        let pass = Pass { positions, first_position, rotation, pages, page_size };
         let mut trace = Trace::default();
         let mut x = Tensor::embedding(&self.embedding, tokens, -1, false, false); // [B, S, M]
         for (index, layer) in self.layers.iter().enumerate() {

@@ -16,7 +16,7 @@ use crate::topk::top_k;
 /// Epsilon of the key's layer norm; not a configuration field.
 const KEY_NORM_EPS: f64 = 1e-6;
 /// Scores of one step before the sum over heads hold at most this many numbers.
-const SCORES_MAX: i64 = 1 << 24;
+const SCORES_MAX: i64 = 1 << 21;
 
 /// Weights of one indexer.
 #[derive(Debug)]
@@ -74,8 +74,8 @@ impl IndexQuery {
     pub fn scores(&self, keys: &Tensor, positions: &Tensor) -> Tensor {
         let [b, s, heads, width] = self.heads.size()[..] else { unreachable!("made by queries()") };
         let length = keys.size()[1];
-        let logits = self.heads.reshape([b, s * heads, width]).bmm(&keys.transpose(1, 2)); // [B, S Hi, T]
-        let logits = logits.relu().view([b * s, heads, length]);
+        let mut logits = self.heads.reshape([b, s * heads, width]).bmm(&keys.transpose(1, 2)); // [B, S Hi, T]
+        let logits = logits.relu_().view([b * s, heads, length]);
         let scores = self.weights.reshape([b * s, 1, heads]).bmm(&logits).view([b, s, length]); // [B, S, T]
         let key_position = Tensor::arange(length, (tch::Kind::Int64, keys.device())); // [T]
         scores.masked_fill(&key_position.gt_tensor(&positions.unsqueeze(-1)), f64::NEG_INFINITY)
@@ -101,7 +101,10 @@ impl IndexQuery {
                         heads: self.heads.narrow(1, start, count),
                         weights: self.weights.narrow(1, start, count),
                     };
-                    top_k(&part.scores(keys, &pass.positions.narrow(1, start, count)), config.index_topk)
+                    // No query of this step sees further than its last one.
+                    let seen = (pass.first_position + start + count).clamp(config.index_topk, length);
+                    let positions = pass.positions.narrow(1, start, count);
+                    top_k(&part.scores(&keys.narrow(1, 0, seen), &positions), config.index_topk)
                 })
                 .collect();
             Tensor::cat(&parts, 1) // [B, S, K]

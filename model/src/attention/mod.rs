@@ -18,6 +18,8 @@ use crate::rope::Rotation;
 pub struct Pass {
     /// Position of every query. [B, S] int64
     pub positions: Tensor,
+    /// The largest position any row starts at; a row's positions are consecutive.
+    pub first_position: i64,
     /// Angles of those positions.
     pub rotation: Rotation,
     /// Pages that hold row b's keys, in order of position. [B, P] int64

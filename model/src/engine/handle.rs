@@ -1,7 +1,7 @@
 //! A generator on its own thread.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::{Completion, Generator, Request};
 use crate::{Error, Result};
@@ -72,10 +72,7 @@ fn serve(mut generator: Generator, receiver: &Receiver<Message>) {
                 Err(_) => return,
             }
         } else {
-            match receiver.try_recv() {
-                Ok(message) => Some(message),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-            }
+            receiver.try_recv().ok()
         };
         match message {
             Some(Message::Generate(request, reply)) => match generator.submit(request) {
