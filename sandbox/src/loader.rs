@@ -1,0 +1,366 @@
+//! From bytes to a program: validation, the ban on imports, types of the exports, compilation.
+
+use crate::cache::Cache;
+use crate::error::{Error, Result};
+use crate::program::{Code, CoreCode, Export, ExportCode, Path, Program, Reply, required_exports, start_core};
+use crate::sandbox::Shared;
+use crate::state::StateLayout;
+use crate::store::Host;
+use crate::types::{CoreType, Field, Record, Types, ValueType, snake};
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds};
+use wasmtime::component::Component;
+use wasmtime::{Linker, Module};
+use wit_component::DecodedWasm;
+use wit_parser::{Function, FunctionKind, Resolve, TypeDefKind, WorldId, WorldItem};
+
+/// Largest component accepted.
+const COMPONENT_BYTES_MAX: usize = 64 << 20;
+
+/// Core values beyond which parameters travel through memory (canonical ABI: MAX_FLAT_PARAMS).
+const FLAT_PARAMETERS_MAX: usize = 16;
+
+/// Largest total of `terrarium:` custom sections that is kept.
+const SECTIONS_BYTES_MAX: usize = 4 << 20;
+
+pub(crate) fn load(shared: &Arc<Shared>, bytes: &[u8], digest: blake3::Hash, path: Path) -> Result<Program> {
+    if bytes.len() > COMPONENT_BYTES_MAX {
+        return Err(Error::TooLarge { bytes: bytes.len(), bytes_max: COMPONENT_BYTES_MAX });
+    }
+    let outline = Outline::read(bytes)?;
+    let (resolve, world) = match wit_component::decode(bytes) {
+        Ok(DecodedWasm::Component(resolve, world)) => (resolve, world),
+        Ok(DecodedWasm::WitPackage(..)) => {
+            return Err(Error::Invalid("it is a WIT package, not a component".to_owned()));
+        }
+        Err(error) => return Err(Error::Invalid(format!("{error:#}"))),
+    };
+    check_imports(&resolve, world)?;
+    let state = outline.sections.iter().find(|(name, _)| name == "terrarium:state").map(|(_, data)| data.as_slice());
+    let core = match path {
+        Path::Auto => state.is_some(),
+        Path::Core => true,
+        Path::Component => false,
+    };
+    let cache = shared.cache.as_ref();
+    let (exports, code, state) = if core {
+        let range = outline.core_module(bytes)?;
+        let engine = &shared.engines.own;
+        let module = Cache::module(cache, engine, &digest, || Module::new(engine, &bytes[range.clone()]))
+            .map_err(|e| Error::Invalid(format!("{e:#}")))?;
+        let exports = core_exports(&resolve, world, &module)?;
+        let (memory, realloc) = required_exports(&module)?;
+        let pre = Linker::<Host>::new(engine).instantiate_pre(&module).map_err(|e| Error::Invalid(format!("{e:#}")))?;
+        let guest = start_core(shared, &pre, &memory, &realloc)?;
+        let mut image = guest.memory.data(&guest.store).to_vec();
+        image.truncate(image.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1));
+        image.shrink_to_fit();
+        let layout = match state {
+            Some(json) => {
+                let mut types = Types::new(&resolve).map_err(Error::Contract)?;
+                let layout = StateLayout::read(json, |record| named_record(&resolve, world, &mut types, record))?;
+                layout.check(guest.memory.data(&guest.store))?;
+                Some(layout)
+            }
+            None => None,
+        };
+        (exports, Code::Core(CoreCode { pre, memory, realloc, image }), layout)
+    } else {
+        let engine = &shared.engines.foreign;
+        let component = Cache::component(cache, engine, &digest, || Component::new(engine, bytes))
+            .map_err(|e| Error::Invalid(format!("{e:#}")))?;
+        let exports = component_exports(&resolve, world, &component)?;
+        let linker = wasmtime::component::Linker::<Host>::new(engine);
+        let pre = linker.instantiate_pre(&component).map_err(|e| Error::Invalid(format!("{e:#}")))?;
+        (exports, Code::Component(pre), None)
+    };
+    Ok(Program { shared: Arc::clone(shared), digest, exports, code, state, sections: outline.sections })
+}
+
+/// What a pass over the component's sections finds.
+struct Outline {
+    modules: Vec<Range<usize>>,
+    sections: Vec<(String, Vec<u8>)>,
+}
+
+impl Outline {
+    fn read(bytes: &[u8]) -> Result<Self> {
+        let invalid = |e: wasmparser::BinaryReaderError| Error::Invalid(e.to_string());
+        let mut outline = Outline { modules: Vec::new(), sections: Vec::new() };
+        let mut kept = 0;
+        // Nested modules and components are entered by `parse_all`; `depth` says how deep.
+        let mut depth = 0_usize;
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload.map_err(invalid)? {
+                Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                    return Err(Error::Invalid("it is a core module, not a component".to_owned()));
+                }
+                Payload::Version { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ModuleSection { unchecked_range, .. } => outline.modules.push(unchecked_range),
+                Payload::ComponentImportSection(imports) if depth == 1 => {
+                    for import in imports {
+                        let import = import.map_err(invalid)?;
+                        if let Some(kind) = forbidden(import.ty) {
+                            return Err(Error::Import { kind, name: import.name.name.to_owned() });
+                        }
+                    }
+                }
+                Payload::CustomSection(section) if depth == 1 && section.name().starts_with("terrarium:") => {
+                    kept += section.data().len();
+                    if kept > SECTIONS_BYTES_MAX {
+                        return Err(Error::TooLarge { bytes: kept, bytes_max: SECTIONS_BYTES_MAX });
+                    }
+                    outline.sections.push((section.name().to_owned(), section.data().to_vec()));
+                }
+                _ => {}
+            }
+        }
+        Ok(outline)
+    }
+
+    /// The nested core module, which must be the only one and keep its whole state in its memory.
+    fn core_module(&self, bytes: &[u8]) -> Result<Range<usize>> {
+        let [range] = self.modules.as_slice() else {
+            return Err(Error::Contract(format!("it holds {} core modules instead of one", self.modules.len())));
+        };
+        let broken = |what: &str| Err(Error::Contract(format!("its core module has {what}")));
+        let invalid = |e: wasmparser::BinaryReaderError| Error::Invalid(e.to_string());
+        let module = bytes.get(range.clone()).ok_or_else(|| Error::Invalid("a section passes the end".to_owned()))?;
+        for payload in Parser::new(0).parse_all(module) {
+            match payload.map_err(invalid)? {
+                Payload::ImportSection(imports) if imports.count() > 0 => return broken("imports"),
+                Payload::StartSection { .. } => return broken("a start function"),
+                Payload::TableSection(tables) if tables.count() > 0 => return broken("a table"),
+                Payload::GlobalSection(globals) => {
+                    for global in globals {
+                        if global.map_err(invalid)?.ty.mutable {
+                            return broken("a mutable global");
+                        }
+                    }
+                }
+                Payload::DataSection(segments) => {
+                    for segment in segments {
+                        if matches!(segment.map_err(invalid)?.kind, wasmparser::DataKind::Passive) {
+                            return broken("a passive data segment");
+                        }
+                    }
+                }
+                Payload::ExportSection(exports) => {
+                    for export in exports {
+                        let export = export.map_err(invalid)?;
+                        if export.name == "memory" && export.kind != wasmparser::ExternalKind::Memory {
+                            return broken("an export `memory` that is no memory");
+                        }
+                    }
+                }
+                Payload::TypeSection(_) | Payload::FunctionSection(_) | Payload::MemorySection(_) => {}
+                _ => {}
+            }
+        }
+        Ok(range.clone())
+    }
+}
+
+/// Kinds of import that are refused at sight. Instances are looked into once their types are known.
+fn forbidden(ty: ComponentTypeRef) -> Option<&'static str> {
+    match ty {
+        ComponentTypeRef::Type(TypeBounds::Eq(_)) | ComponentTypeRef::Instance(_) => None,
+        ComponentTypeRef::Type(TypeBounds::SubResource) => Some("the resource"),
+        ComponentTypeRef::Module(_) => Some("the module"),
+        ComponentTypeRef::Func(_) => Some("the function"),
+        ComponentTypeRef::Value(_) => Some("the value"),
+        ComponentTypeRef::Component(_) => Some("the component"),
+    }
+}
+
+/// Refuses whatever is imported besides types.
+fn check_imports(resolve: &Resolve, world: WorldId) -> Result<()> {
+    for (key, item) in &resolve.worlds[world].imports {
+        let kind = match item {
+            WorldItem::Type { .. } => continue,
+            WorldItem::Function(_) => "the function",
+            WorldItem::Interface { id, .. } => {
+                let interface = &resolve.interfaces[*id];
+                let resource = |ty: &wit_parser::TypeId| matches!(resolve.types[*ty].kind, TypeDefKind::Resource);
+                if interface.functions.is_empty() && !interface.types.values().any(resource) {
+                    continue;
+                }
+                "the interface"
+            }
+        };
+        return Err(Error::Import { kind, name: resolve.name_world_key(key) });
+    }
+    Ok(())
+}
+
+/// A function of the world with the names by which its code is found.
+struct Found<'r> {
+    function: &'r Function,
+    /// Name of the exported interface, as in the component.
+    interface: Option<String>,
+    /// Snake case; with the interface's name in front where two interfaces share a function name.
+    name: String,
+}
+
+fn functions(resolve: &Resolve, world: WorldId) -> Result<Vec<Found<'_>>> {
+    let mut found = Vec::new();
+    for (key, item) in &resolve.worlds[world].exports {
+        match item {
+            WorldItem::Function(function) => {
+                found.push(Found { name: snake(&function.name), function, interface: None });
+            }
+            WorldItem::Interface { id, .. } => {
+                let interface = resolve.name_world_key(key);
+                for function in resolve.interfaces[*id].functions.values() {
+                    found.push(Found { name: snake(&function.name), function, interface: Some(interface.clone()) });
+                }
+            }
+            WorldItem::Type { .. } => {}
+        }
+    }
+    let shared: HashSet<String> = {
+        let mut once = HashSet::new();
+        found.iter().filter(|f| !once.insert(f.name.clone())).map(|f| f.name.clone()).collect()
+    };
+    for f in found.iter_mut().filter(|f| shared.contains(&f.name)) {
+        if let Some(interface) = &f.interface {
+            let short = interface.rsplit(['/', ':']).next().unwrap_or(interface);
+            let short = short.split('@').next().unwrap_or(short);
+            f.name = format!("{}_{}", snake(short), f.name);
+        }
+    }
+    let mut names = HashSet::new();
+    if let Some(twice) = found.iter().find(|f| !names.insert(f.name.clone())) {
+        return Err(Error::DuplicateTool(twice.name.clone()));
+    }
+    if found.is_empty() { Err(Error::NoTools) } else { Ok(found) }
+}
+
+fn core_exports(resolve: &Resolve, world: WorldId, module: &Module) -> Result<Vec<Export>> {
+    let mut names = Vec::new();
+    let exports = exports(resolve, world, |found| {
+        let name = found.function.legacy_core_export_name(found.interface.as_deref()).into_owned();
+        let function = module
+            .get_export_index(&name)
+            .ok_or_else(|| Error::Contract(format!("the core module does not export `{name}`")))?;
+        let post_return = module.get_export_index(&format!("cabi_post_{name}"));
+        names.push(name);
+        Ok(ExportCode::Core { function, post_return })
+    })?;
+    for (export, name) in exports.iter().zip(&names) {
+        // A result with a payload in either case takes more than one core value, so it comes back as an address.
+        let Reply::Fallible(ValueType::Result(result)) = &export.reply else {
+            return Err(Error::Contract(format!("tool `{}` does not return a result", export.name)));
+        };
+        let mut parameters = Vec::new();
+        export.parameters.iter().for_each(|(_, ty)| ty.flatten(&mut parameters));
+        if export.indirect.is_some() {
+            parameters = vec![CoreType::I32];
+        }
+        let post = format!("cabi_post_{name}");
+        let post_fits = module.get_export(&post).is_none_or(|ty| fits(&ty, &[CoreType::I32], &[]));
+        let fits = module.get_export(name).is_some_and(|ty| fits(&ty, &parameters, &[CoreType::I32]));
+        if result.flat.is_empty() || !fits || !post_fits {
+            return Err(Error::Contract(format!("core function `{name}` has another signature than its type says")));
+        }
+    }
+    Ok(exports)
+}
+
+/// Whether a core export is a function of this signature. The component around the module says so too, but is not run on the core path.
+fn fits(ty: &wasmtime::ExternType, parameters: &[CoreType], results: &[CoreType]) -> bool {
+    let Some(f) = ty.func() else { return false };
+    f.params().map(|t| core_type(&t)).eq(parameters.iter().map(|t| Some(*t)))
+        && f.results().map(|t| core_type(&t)).eq(results.iter().map(|t| Some(*t)))
+}
+
+fn core_type(ty: &wasmtime::ValType) -> Option<CoreType> {
+    Some(match ty {
+        wasmtime::ValType::I32 => CoreType::I32,
+        wasmtime::ValType::I64 => CoreType::I64,
+        wasmtime::ValType::F32 => CoreType::F32,
+        wasmtime::ValType::F64 => CoreType::F64,
+        _ => return None,
+    })
+}
+
+fn component_exports(resolve: &Resolve, world: WorldId, component: &Component) -> Result<Vec<Export>> {
+    exports(resolve, world, |found| {
+        let parent = found.interface.as_ref().and_then(|i| component.get_export_index(None, i));
+        let index = match (&found.interface, parent) {
+            (Some(_), None) => None,
+            (_, parent) => component.get_export_index(parent.as_ref(), &found.function.name),
+        };
+        index
+            .map(ExportCode::Component)
+            .ok_or_else(|| Error::Invalid(format!("export `{}` is not found", found.function.name)))
+    })
+}
+
+fn exports(
+    resolve: &Resolve,
+    world: WorldId,
+    mut code: impl FnMut(&Found) -> Result<ExportCode>,
+) -> Result<Vec<Export>> {
+    let functions = functions(resolve, world)?;
+    let unsupported = |tool: &str, what: String| Error::UnsupportedType { tool: tool.to_owned(), what };
+    let mut types = Types::new(resolve).map_err(|what| unsupported("(any)", what))?;
+    let mut exports = Vec::with_capacity(functions.len());
+    for found in functions {
+        let function = found.function;
+        if !matches!(function.kind, FunctionKind::Freestanding) {
+            return Err(unsupported(&found.name, "an asynchronous function or a resource's method".to_owned()));
+        }
+        let fail = |what| unsupported(&found.name, what);
+        let mut parameters = Vec::with_capacity(function.params.len());
+        for parameter in &function.params {
+            parameters.push((snake(&parameter.name), types.get(&parameter.ty).map_err(fail)?));
+        }
+        let result = function.result.as_ref().map(|ty| types.get(ty)).transpose().map_err(fail)?;
+        let (result, reply) = match result {
+            Some(ty @ ValueType::Result(_)) => {
+                let ok = if let ValueType::Result(v) = &ty { v.cases[0].ty.clone() } else { None };
+                (ok, Reply::Fallible(ty))
+            }
+            other => (other.clone(), Reply::Plain(other)),
+        };
+        let indirect = indirect(&parameters);
+        exports.push(Export { parameters, result, reply, indirect, code: code(&found)?, name: found.name });
+    }
+    Ok(exports)
+}
+
+/// The record that many parameters travel in.
+fn indirect(parameters: &[(String, ValueType)]) -> Option<Record> {
+    let mut flat = Vec::new();
+    parameters.iter().for_each(|(_, ty)| ty.flatten(&mut flat));
+    if flat.len() <= FLAT_PARAMETERS_MAX {
+        return None;
+    }
+    let (mut end, mut align) = (0_u32, 1_u32);
+    let mut fields = Vec::with_capacity(parameters.len());
+    for (name, ty) in parameters {
+        let offset = end.next_multiple_of(ty.align());
+        end = offset + ty.size();
+        align = align.max(ty.align());
+        fields.push(Field { name: name.clone(), ty: ty.clone(), wit: String::new(), offset, json_key: String::new() });
+    }
+    Some(Record { fields, size: end.next_multiple_of(align), align })
+}
+
+/// A record type of an exported interface, by its WIT name.
+fn named_record(resolve: &Resolve, world: WorldId, types: &mut Types, name: &str) -> Option<Arc<Record>> {
+    for item in resolve.worlds[world].exports.values() {
+        let WorldItem::Interface { id, .. } = item else { continue };
+        if let Some(ty) = resolve.interfaces[*id].types.get(name) {
+            return match types.get(&wit_parser::Type::Id(*ty)) {
+                Ok(ValueType::Record(record)) => Some(record),
+                _ => None,
+            };
+        }
+    }
+    None
+}
