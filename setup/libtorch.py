@@ -102,8 +102,10 @@ def download(folder):
         reason = "the disk filled up during the download."
     elif any(word in low for word in ("connection", "name resolution", "timed out", "timeout", "proxy", "ssl", "network", "unreachable", "resolve")):
         reason = "the package index cannot be reached. Check the network (and pip's index and proxy settings), then run again."
+    elif "from versions: none" in low:
+        reason = "the package index cannot be reached, or has none of this package. Check the network (and pip's index and proxy settings), then run again."
     elif "no matching distribution" in low or "could not find a version" in low:
-        reason = "the package index in use does not offer a pinned wheel (or cannot be reached)."
+        reason = "the package index in use does not offer the pinned version."
     else:
         reason = f"pip download failed with status {done.returncode}."
     raise SetupError(f"{reason}\npip said:\n{tail}")

@@ -137,25 +137,18 @@ pub fn load(folder: &Path, config: &Config) -> Result<Weights> {
     }
     let (mut weights, mut missing) = (IndexMap::new(), Vec::new());
     for (name, shape) in shapes(config) {
-        let mut packed: Option<Tensor> = None;
+        let mut parts = Vec::new();
         for part in stored(&name, &shape) {
-            let Some(tensor) = found.remove(&part.name) else {
-                missing.push(part.name);
-                continue;
-            };
-            if tensor.size() != part.shape {
-                return Err(Error::TensorShape { name: part.name, expected: part.shape, found: tensor.size() });
-            }
-            match part.part {
-                None => packed = Some(tensor),
-                Some((expert, row)) => {
-                    let whole = packed.get_or_insert_with(|| Tensor::zeros(&shape[..], (tensor.kind(), Device::Cpu)));
-                    whole.get(expert).narrow(0, row, part.shape[0]).copy_(&tensor);
+            match found.remove(&part.name) {
+                None => missing.push(part.name),
+                Some(tensor) if tensor.size() != part.shape => {
+                    return Err(Error::TensorShape { name: part.name, expected: part.shape, found: tensor.size() });
                 }
+                Some(tensor) => parts.push((part.part, tensor)),
             }
         }
-        if let Some(tensor) = packed {
-            weights.insert(name, tensor);
+        if missing.is_empty() {
+            weights.insert(name, pack(parts, &shape));
         }
     }
     if let Some(first) = missing.first().cloned() {
@@ -165,6 +158,19 @@ pub fn load(folder: &Path, config: &Config) -> Result<Weights> {
         return Err(Error::UnexpectedTensors { count: found.len(), first });
     }
     Ok(Weights(weights))
+}
+
+/// Put the stored parts of one tensor together.
+fn pack(mut parts: Vec<(Option<(i64, i64)>, Tensor)>, shape: &[i64]) -> Tensor {
+    if let [(None, _)] = parts[..] {
+        return parts.remove(0).1;
+    }
+    let whole = Tensor::zeros(shape, (parts[0].1.kind(), Device::Cpu));
+    for (part, tensor) in parts {
+        let (expert, row) = part.expect("only experts have several parts");
+        whole.get(expert).narrow(0, row, tensor.size()[0]).copy_(&tensor);
+    }
+    whole
 }
 
 /// The files a folder's weights lie in.

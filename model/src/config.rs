@@ -340,8 +340,13 @@ impl Config {
             ("max_position_embeddings", self.max_position_embeddings),
         ];
         for (name, value) in positive {
-            // The upper bound keeps every product of two sizes inside 64 bits.
-            rule((1..=1 << 24).contains(&value), || format!("{name} is {value}, it must lie in 1..=2^24"))?;
+            // The bounds keep products of two sizes inside 64 bits and lists of names short; expert ids are kept in 16 bits.
+            let largest = match name {
+                "num_hidden_layers" => 1 << 10,
+                "n_routed_experts" => 1 << 16,
+                _ => 1 << 24,
+            };
+            rule((1..=largest).contains(&value), || format!("{name} is {value}, it must lie in 1..={largest}"))?;
         }
         rule(self.first_k_dense_replace >= 0, || "first_k_dense_replace is negative".into())?;
         rule(self.qk_rope_head_dim % 2 == 0, || "qk_rope_head_dim must be even".into())?;

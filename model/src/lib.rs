@@ -7,7 +7,7 @@
 //! # Map
 //! - [`config`]: the shape of a model, from `config.json`; [`checkpoint`]: weights from and to Hugging Face folders.
 //! - [`transformer`]: [`Model`], the forward pass; [`attention`] (latent attention, indexer, sparse core), [`moe`],
-//!   [`rope`], [`norm`], [`linear`], [`topk`]: its parts; [`cache`]: paged latent and indexer cache.
+//!   [`rope`], [`norm`], [`rows`], [`topk`]: its parts; [`cache`]: paged latent and indexer cache.
 //! - [`dsml`]: messages to prompt text and completion text back to a message; [`tokenizer`]: text to ids and back.
 //! - [`engine`]: batched generation for many conversations; [`logits`]: what `terrarium model logits` prints;
 //!   [`runtime`]: libtorch's version, threads and the OpenMP trap.
@@ -29,7 +29,7 @@
 //!
 //! # Determinism
 //! One thread, one machine, one libtorch: the same tokens give the same bits, whichever other conversations share the
-//! batch and however the prompt was split, for small models (see [`linear`]). Ties in top-k go to the lowest
+//! batch and however the prompt was split, for small models (see [`rows`]). Ties in top-k go to the lowest
 //! index ([`topk`]).
 
 pub mod attention;
@@ -40,11 +40,11 @@ pub mod dsml;
 pub mod engine;
 mod error;
 mod init;
-pub mod linear;
 pub mod logits;
 pub mod moe;
 pub mod norm;
 pub mod rope;
+pub mod rows;
 pub mod runtime;
 pub mod tokenizer;
 pub mod topk;

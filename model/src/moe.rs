@@ -7,7 +7,7 @@
 use tch::{Kind, Tensor};
 
 use crate::config::Config;
-use crate::linear::linear;
+use crate::rows::{elementwise, linear};
 use crate::topk::top_k;
 
 /// `down(silu(gate(x)) * up(x))`.
@@ -22,7 +22,7 @@ impl Mlp {
     /// # Shapes
     /// `x` [.., M] -> [.., M].
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        linear(&(linear(x, &self.gate).silu() * linear(x, &self.up)), &self.down)
+        linear(&(elementwise(&linear(x, &self.gate), Tensor::silu) * linear(x, &self.up)), &self.down)
     }
 }
 
@@ -48,7 +48,7 @@ impl Router {
     /// # Shapes
     /// `x` [N, M] -> experts and weights [N, A].
     pub fn route(&self, x: &Tensor, config: &Config) -> Routing {
-        let scores = linear(x, &self.weight).sigmoid(); // [N, E]
+        let scores = elementwise(&linear(x, &self.weight), Tensor::sigmoid); // [N, E]
         let experts = tch::no_grad(|| self.choose(&scores, config));
         weigh(&scores, experts, config)
     }
@@ -118,7 +118,7 @@ impl Moe {
             let pairs = order.narrow(0, start as i64, (end - start) as i64); // [n]
             let tokens = pairs.floor_divide_scalar(active); // [n]
             let gate_up = linear(&x.index_select(0, &tokens), &self.gate_up.get(expert)); // [n, 2F]
-            let hidden = gate_up.narrow(1, 0, width).silu() * gate_up.narrow(1, width, width); // [n, F]
+            let hidden = elementwise(&gate_up.narrow(1, 0, width), Tensor::silu) * gate_up.narrow(1, width, width); // [n, F]
             let result = linear(&hidden, &self.down.get(expert)) * weights.index_select(0, &pairs); // [n, M]
             out = out.index_add(0, &tokens, &result);
             start = end;

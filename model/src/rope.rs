@@ -7,6 +7,7 @@
 use tch::{Device, Kind, Tensor};
 
 use crate::config::Rope;
+use crate::rows::elementwise;
 
 /// Which dimensions are turned together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +72,10 @@ impl Rotation {
     /// `positions` [B, S] int64; `frequencies` [Dr/2] float64 on the same device; computed in float64, kept in `kind`.
     pub fn new(positions: &Tensor, frequencies: &Tensor, magnitude: f64, kind: Kind) -> Self {
         let angle = positions.to_kind(Kind::Double).unsqueeze(-1) * frequencies; // [B, S, Dr/2]
-        Self { cos: (angle.cos() * magnitude).to_kind(kind), sin: (angle.sin() * magnitude).to_kind(kind) }
+        Self {
+            cos: (elementwise(&angle, Tensor::cos) * magnitude).to_kind(kind),
+            sin: (elementwise(&angle, Tensor::sin) * magnitude).to_kind(kind),
+        }
     }
 
     /// Rotate the last dimension of `x`. The result of [`Layout::Interleaved`] comes in halves order: queries and keys

@@ -9,10 +9,10 @@ use crate::attention::mla::Attention;
 use crate::attention::{Keys, Pass};
 use crate::cache::{Cache, PAGE, Sequence, Table};
 use crate::checkpoint::{self, Weights};
-use crate::linear::linear;
 use crate::moe::{Mlp, Moe, Router};
 use crate::norm::rms_norm;
 use crate::rope::{self, Rotation};
+use crate::rows::linear;
 use crate::{Config, Error, Result, TokensError, init};
 
 /// A DSA transformer with its weights, computing in one kind (float32 or float64).
@@ -169,6 +169,9 @@ impl Model {
     }
 
     /// Run whole sequences from their first token, without a cache. Differentiable.
+    ///
+    /// # Panics
+    /// If `tokens` was not made by [`Model::tokens`] (another rank, or ids outside the vocabulary).
     ///
     /// # Shapes
     /// `tokens` [B, S] int64, made by [`Model::tokens`].

@@ -1,6 +1,6 @@
 //! The model against what a public implementation (`transformers` 5.23.0, float64) computes on tiny random checkpoints.
-//! `tests/golden/README` of the values: logits to 1e-5 in float64 (that library does index scores and softmax in
-//! float32) and 1e-4 in float32; selections, experts and greedy tokens equal; loss and gradient norms to 1e-5.
+//! Tolerances: logits to 1e-5 in float64 (that library does index scores and softmax in float32) and 1e-4 in float32;
+//! selections, experts and greedy tokens equal; loss and gradient norms to 1e-5.
 
 use std::path::PathBuf;
 

@@ -8,9 +8,9 @@ use tch::Tensor;
 
 use super::Pass;
 use crate::config::Config;
-use crate::linear::linear;
 use crate::norm::layer_norm;
 use crate::rope::Layout;
+use crate::rows::linear;
 use crate::topk::top_k;
 
 /// Epsilon of the key's layer norm; not a configuration field.

@@ -10,9 +10,9 @@ use super::indexer::Indexer;
 use super::sparse::sparse_attention;
 use super::{Keys, Pass};
 use crate::config::Config;
-use crate::linear::{linear, per_head};
 use crate::norm::rms_norm;
 use crate::rope::Layout;
+use crate::rows::{linear, per_head};
 
 /// Epsilon of the norms on the latents: fixed, unlike `rms_norm_eps` of the hidden state.
 const LATENT_NORM_EPS: f64 = 1e-6;

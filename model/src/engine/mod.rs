@@ -6,8 +6,9 @@
 //! own thread and can be called from anywhere.
 //!
 //! **A result depends only on the model, the prompt and the sampling settings**, not on what else is being generated, in
-//! which order requests arrived, or what was still cached: see [`crate::linear`] for why and `tests/engine.rs` for proof.
-//! Each request draws from its own ChaCha stream.
+//! which order requests arrived, or what was still cached: see [`crate::rows`] for why and `tests/engine.rs` for proof.
+//! Each request draws from its own ChaCha stream. This holds for one thread ([`crate::runtime::set_threads`]), which is
+//! also fastest for small models.
 
 mod generator;
 mod handle;
