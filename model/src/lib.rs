@@ -9,7 +9,7 @@
 //! - [`transformer`]: [`Model`], the forward pass; [`attention`] (latent attention, indexer, sparse core), [`moe`],
 //!   [`rope`], [`norm`], [`rows`], [`topk`]: its parts; [`cache`]: paged latent and indexer cache.
 //! - [`dsml`]: messages to prompt text and completion text back to a message; [`tokenizer`]: text to ids and back.
-//! - [`engine`]: batched generation for many conversations; [`logits`]: what `terrarium model logits` prints;
+//! - [`engine`]: batched generation for many conversations; [`mod@logits`]: what `terrarium model logits` prints;
 //!   [`runtime`]: libtorch's version, threads and the OpenMP trap.
 //!
 //! # Letters in shapes

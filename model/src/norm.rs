@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 /// Root-mean-square norm: `x / sqrt(mean(x^2) + eps) * weight` over the last dimension, in at least float32.
 ///
 /// # Shapes
-/// `x` [.., I], `weight` [I] -> [.., I], of `x`'s kind.
+/// `x` [.., I], `weight` `[I]` -> [.., I], of `x`'s kind.
 pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Tensor {
     let kind = x.kind();
     let wide = if kind == Kind::Double { x.shallow_clone() } else { x.to_kind(Kind::Float) };
@@ -16,7 +16,7 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Tensor {
 /// Layer norm with weight and bias over the last dimension: `(x - mean) / sqrt(variance + eps) * weight + bias`.
 ///
 /// # Shapes
-/// `x` [.., I], `weight` and `bias` [I] -> [.., I].
+/// `x` [.., I], `weight` and `bias` `[I]` -> [.., I].
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Tensor {
     x.layer_norm([weight.size()[0]], Some(weight), Some(bias), eps, false)
 }

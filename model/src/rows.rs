@@ -20,7 +20,7 @@ const BLOCK: i64 = 64;
 /// Apply an elementwise function so that a number's result does not depend on where in memory it stands.
 ///
 /// # Shapes
-/// Any; the result has `x`'s shape and kind. `function` gets [n] and returns [n].
+/// Any; the result has `x`'s shape and kind. `function` gets and returns one row of numbers.
 pub fn elementwise(x: &Tensor, function: impl FnOnce(&Tensor) -> Tensor) -> Tensor {
     let count = x.numel() as i64;
     let flat = x.reshape([-1]);

@@ -19,7 +19,7 @@ pub struct Sampled {
 /// One number of the stream is used, none at temperature 0. Equal probabilities are ordered by id.
 ///
 /// # Shapes
-/// `logits` [V], V > 0, finite.
+/// `logits` `[V]`, V > 0, finite.
 pub fn sample(logits: &[f32], sampling: &Sampling, stream: &mut ChaCha8Rng) -> Sampled {
     let best =
         (0..logits.len()).reduce(|a, b| if logits[b] > logits[a] { b } else { a }).expect("a vocabulary is not empty");
