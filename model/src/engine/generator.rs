@@ -26,7 +26,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { batch_max: 32, cache_tokens_max: 1 << 18, prefill_tokens: 512, conversations_max: 256 }
+        Self { batch_max: 32, cache_tokens_max: 1 << 17, prefill_tokens: 512, conversations_max: 256 }
     }
 }
 
