@@ -91,8 +91,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// The preset of the embedded example model: two layers, 64 wide, about 0.2 million parameters; runs a thousand
-    /// tokens a second and more on one CPU core. Its vocabulary is that of [`crate::tokenizer::Tokenizer`].
+    /// The preset of the embedded example model: two layers, 64 wide, about 0.2 million parameters, small
+    /// enough for one CPU core (`benches/decode.rs` has the speed). Its vocabulary is that of [`crate::tokenizer::Tokenizer`].
     pub fn tiny() -> Self {
         Self {
             model_type: ModelType::DeepseekV32,
