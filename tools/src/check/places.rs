@@ -1,0 +1,84 @@
+//! Small readers of syntax nodes.
+
+use starlark_syntax::syntax::ast::{AssignTargetP, AstAssignTarget, AstExpr, AstLiteral, AstStmt, ExprP, StmtP};
+
+/// The left side of an assignment.
+pub enum Target<'a> {
+    /// `x = ..`
+    Name(&'a str),
+    /// `row.column = ..`
+    Dot(&'a AstExpr, &'a str),
+    /// `xs[i] = ..`
+    Index,
+    /// `a, b = ..`
+    Tuple,
+}
+
+/// Sort an assignment target.
+pub fn target(target: &AstAssignTarget) -> Target<'_> {
+    match &target.node {
+        AssignTargetP::Identifier(name) => Target::Name(&name.node.ident),
+        AssignTargetP::Dot(object, field) => Target::Dot(object, &field.node),
+        AssignTargetP::Index(_) => Target::Index,
+        AssignTargetP::Tuple(_) => Target::Tuple,
+    }
+}
+
+/// A bare name.
+pub fn identifier(expr: &AstExpr) -> Option<&str> {
+    match &expr.node {
+        ExprP::Identifier(name) => Some(&name.node.ident),
+        _ => None,
+    }
+}
+
+/// A string literal's text.
+pub fn string(expr: &AstExpr) -> Option<&str> {
+    match &expr.node {
+        ExprP::Literal(AstLiteral::String(text)) => Some(&text.node),
+        _ => None,
+    }
+}
+
+/// Whether this is `None`.
+pub fn is_none(expr: &AstExpr) -> bool {
+    identifier(expr) == Some("None")
+}
+
+/// Whether an expression takes its type from what stands beside it: string literals, `None`, list literals.
+pub fn is_pliable(expr: &AstExpr) -> bool {
+    match &expr.node {
+        ExprP::Literal(AstLiteral::String(_)) | ExprP::List(_) => true,
+        ExprP::If(parts) => is_pliable(&parts.1) && is_pliable(&parts.2),
+        _ => is_none(expr),
+    }
+}
+
+/// Names assigned anywhere in a statement (loop variables too).
+pub fn assigned<'a>(statement: &'a AstStmt, names: &mut Vec<&'a str>) {
+    match &statement.node {
+        StmtP::Assign(assign) => {
+            if let Target::Name(name) = target(&assign.lhs) {
+                names.push(name);
+            }
+        }
+        StmtP::AssignModify(lhs, _, _) => {
+            if let Target::Name(name) = target(lhs) {
+                names.push(name);
+            }
+        }
+        StmtP::Statements(list) => list.iter().for_each(|s| assigned(s, names)),
+        StmtP::If(_, then) => assigned(then, names),
+        StmtP::IfElse(_, both) => {
+            assigned(&both.0, names);
+            assigned(&both.1, names);
+        }
+        StmtP::For(each) => {
+            if let Target::Name(name) = target(&each.var) {
+                names.push(name);
+            }
+            assigned(&each.body, names);
+        }
+        _ => {}
+    }
+}
