@@ -41,5 +41,5 @@ fn tools_have_their_meaning() {
     assert_eq!(find.shows, [(0, "id".to_owned()), (3, "due".to_owned()), (4, "status".to_owned())]);
     assert!(!find.single);
     let all = suite.tools.iter().find(|t| t.name == "return_all").unwrap();
-    assert!(matches!(&all.effects[0], Effect::UpdateAll { table: 2, local: 1, values, .. } if values.len() == 2));
+    assert!(matches!(&all.effects[0], Effect::UpdateAll { table: 2, values, .. } if values.len() == 2));
 }

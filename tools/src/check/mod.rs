@@ -19,7 +19,7 @@ mod format;
 mod functions;
 mod goals;
 mod methods;
-mod names;
+pub(crate) mod names;
 mod operators;
 mod places;
 mod records;
