@@ -53,15 +53,18 @@ struct Mismatch {
     /// Innermost last.
     path: Vec<String>,
     why: String,
+    /// It is about the kind of value, not about its content.
+    of_kind: bool,
 }
 
 impl Mismatch {
     fn new(ty: &ValueType, found: &Value) -> Self {
-        Mismatch::why(format!("expected {}, found {}", expected(ty), show(found)))
+        let why = format!("expected {}, found {}", expected(ty), show(found));
+        Mismatch { path: Vec::new(), why, of_kind: true }
     }
 
     fn why(why: String) -> Self {
-        Mismatch { path: Vec::new(), why }
+        Mismatch { path: Vec::new(), why, of_kind: false }
     }
 
     fn below(mut self, step: String) -> Self {
@@ -158,7 +161,9 @@ fn value_fits(value: &Value, ty: &ValueType) -> Result<(), Mismatch> {
         (Option(v), _) => {
             let Some(inner) = v.some() else { return Err(Mismatch::new(ty, value)) };
             if !v.is_boxed_option() {
-                return value_fits(value, inner);
+                // Null would have done too.
+                let or_null = |m: Mismatch| if m.of_kind && m.path.is_empty() { Mismatch::new(ty, value) } else { m };
+                return value_fits(value, inner).map_err(or_null);
             }
             return match single_field(value) {
                 Some(("some", value)) => value_fits(value, inner).map_err(|m| m.below(".some".to_owned())),

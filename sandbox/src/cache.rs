@@ -208,7 +208,7 @@ fn ours_alone(dir: &Path, meta: &fs::Metadata) -> bool {
     let probe = dir.join(format!("probe-{}-{:?}.tmp", std::process::id(), std::thread::current().id()));
     let me = private_file(&probe).and_then(|f| f.metadata()).map(|m| m.uid());
     let _ = fs::remove_file(&probe);
-    meta.mode() & 0o077 == 0 && me.is_ok_and(|me| me == meta.uid())
+    (meta.mode() & 0o777) | 0o600 == 0o600 && me.is_ok_and(|me| me == meta.uid())
 }
 
 #[cfg(not(unix))]

@@ -143,14 +143,13 @@ mod tests {
             let bytes = wat::parse_str(text).expect("wat");
             assert_eq!(wasmtime::Module::new(engine, &bytes).is_ok(), accepted, "{text}");
         };
-        let simd = r#"(module (func (result v128) v128.const i64x2 1 2))"#;
-        let relaxed =
-            r#"(module (func (param v128 v128) (result v128) local.get 0 local.get 1 i8x16.relaxed_swizzle))"#;
-        let memory64 = r#"(module (memory i64 1))"#;
-        let memories = r#"(module (memory 1) (memory 1))"#;
-        let tail = r#"(module (func $f return_call $f))"#;
-        let shared = r#"(module (memory 1 1 shared))"#;
-        let table = r#"(module (table 1 funcref))"#;
+        let simd = r"(module (func (result v128) v128.const i64x2 1 2))";
+        let relaxed = r"(module (func (param v128 v128) (result v128) local.get 0 local.get 1 i8x16.relaxed_swizzle))";
+        let memory64 = r"(module (memory i64 1))";
+        let memories = r"(module (memory 1) (memory 1))";
+        let tail = r"(module (func $f return_call $f))";
+        let shared = r"(module (memory 1 1 shared))";
+        let table = r"(module (table 1 funcref))";
         for text in [simd, relaxed, memory64, memories, tail, shared, table] {
             check(&engines.own, text, false);
         }

@@ -109,9 +109,8 @@ fn settle(view: View, table: u32, address: u32, row: Touched, diff: &mut TableDi
                 }
             }
             if !before.is_empty() {
-                let key = match view.column(table, address, 0, budget)? {
-                    Value::String(key) => key,
-                    _ => return Err(corrupt("a key is not a string")),
+                let Value::String(key) = view.column(table, address, 0, budget)? else {
+                    return Err(corrupt("a key is not a string"));
                 };
                 diff.updated.push(RowUpdate { key, before, after });
             }

@@ -1,5 +1,7 @@
 //! Runs tool suites, which are WebAssembly components, sealed, metered and deterministic. Knows no tool and no task.
 
+#![allow(clippy::enum_glob_use, reason = "matches over all of `ValueType` read better without its name on each line")]
+
 mod arguments;
 mod cache;
 mod diff;

@@ -336,7 +336,9 @@ fn exports(
 /// The record that many parameters travel in.
 fn indirect(parameters: &[(String, ValueType)]) -> Option<Record> {
     let mut flat = Vec::new();
-    parameters.iter().for_each(|(_, ty)| ty.flatten(&mut flat));
+    for (_, ty) in parameters {
+        ty.flatten(&mut flat);
+    }
     if flat.len() <= FLAT_PARAMETERS_MAX {
         return None;
     }

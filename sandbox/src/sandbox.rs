@@ -14,8 +14,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone)]
 pub struct Sandbox {
     shared: Arc<Shared>,
-    programs: Arc<Mutex<IndexMap<(blake3::Hash, Path), Arc<Program>>>>,
+    /// The last programs loaded, oldest first.
+    programs: Arc<Mutex<IndexMap<Key, Arc<Program>>>>,
 }
+
+/// Bytes and path of a loaded program.
+type Key = (blake3::Hash, Path);
 
 /// What programs and instances need of their sandbox; keeps the backstop clock running.
 pub(crate) struct Shared {
