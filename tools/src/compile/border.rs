@@ -63,9 +63,7 @@ fn wrap(m: &mut Module, shown: usize, signature: &WasmSignature, parameters: &[V
     let tool = &m.surface.tools[shown];
     let id = suite.tools[tool.tool].function;
     let function = &suite.functions[id];
-    let may_be_deleted = m.reach.may_be_deleted[id].clone();
     let mut e = Emitter::new(m, parameters);
-    e.may_be_deleted = may_be_deleted;
     e.call(Helper::Begin);
     // Arguments arrive in the order shown; the function takes them in its own.
     let mut values: Vec<Option<Vec<u32>>> = vec![None; function.parameters.len()];
@@ -179,11 +177,8 @@ impl Emitter<'_, '_> {
 
     fn lower_rows(&mut self, ty: &Type, value: &[u32], base: u32, offset: u32) -> Result<()> {
         match ty {
+            // A row deleted by the call leaves with the values it had last.
             Type::Row(table) => {
-                if self.may_be_deleted[*table] {
-                    self.get(value[0]);
-                    self.call_checked(Helper::Alive);
-                }
                 let size = row_bytes(self.m, *table);
                 self.ins().local_get(base).i32_const(offset as i32).i32_add().local_get(value[0]);
                 self.ins().i32_const(size as i32).memory_copy(0, 0);
@@ -233,4 +228,3 @@ impl Emitter<'_, '_> {
         }
     }
 }
-

@@ -165,7 +165,8 @@ impl Emitter<'_, '_> {
         condition: Option<&Expr>,
         value: &Expr,
     ) -> Result<()> {
-        let list = Growing { address: self.temporary_i32(), length: self.temporary_i32(), capacity: self.temporary_i32() };
+        let list =
+            Growing { address: self.temporary_i32(), length: self.temporary_i32(), capacity: self.temporary_i32() };
         for part in [list.address, list.length, list.capacity] {
             self.ins().i32_const(0).local_set(part);
         }
@@ -342,42 +343,28 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    /// `list[start:stop]`, sharing the list's memory; of a text by characters.
-    pub fn slice(&mut self, of: &Expr, start: Option<&Expr>, stop: Option<&Expr>) -> Result<()> {
-        let value = self.in_locals(of)?;
-        let [length, from, to] = [(); 3].map(|()| self.temporary_i32());
-        let is_text = !matches!(of.ty, Type::List(_));
-        if is_text {
-            self.get_all(&value);
-            self.call(Helper::Characters);
-        } else {
-            self.get(value[1]);
-        }
-        self.set(length);
+    /// `list[start:stop]`, sharing the list's memory.
+    pub fn slice(&mut self, list: &Expr, start: Option<&Expr>, stop: Option<&Expr>) -> Result<()> {
+        let Type::List(element) = &list.ty else { return Err(fault("a slice of what is no list")) };
+        let stride = self.stride(element);
+        let list = self.in_locals(list)?;
+        let [from, to] = [(); 2].map(|()| self.temporary_i32());
         for (bound, local) in [(start, from), (stop, to)] {
             match bound {
                 Some(bound) => {
                     self.expr(bound)?;
-                    self.get(length);
+                    self.get(list[1]);
                     self.call(Helper::Clamp);
                 }
                 None if local == from => self.i32(0),
-                None => self.get(length),
+                None => self.get(list[1]),
             }
             self.set(local);
         }
         // An end before the start is an empty slice at the start.
         self.get_all(&[from, to, from, to]);
         self.ins().i32_gt_u().select().local_set(to);
-        if is_text {
-            for local in [from, to] {
-                self.get_all(&[value[0], value[1], local]);
-                self.call(Helper::CharacterAt);
-                self.set(local);
-            }
-        }
-        let stride = if let Type::List(element) = &of.ty { self.stride(element) } else { 1 };
-        self.ins().local_get(value[0]).local_get(from).i32_const(stride as i32).i32_mul().i32_add();
+        self.ins().local_get(list[0]).local_get(from).i32_const(stride as i32).i32_mul().i32_add();
         self.ins().local_get(to).local_get(from).i32_sub();
         Ok(())
     }

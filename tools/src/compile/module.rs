@@ -12,8 +12,8 @@ use crate::surface::Surface;
 use crate::types::FunctionId;
 use std::collections::HashMap;
 use wasm_encoder::{
-    BlockType, CodeSection, ConstExpr, DataSection, ExportKind, ExportSection, FunctionSection, MemorySection, MemoryType,
-    TypeSection, ValType,
+    BlockType, CodeSection, ConstExpr, DataSection, ExportKind, ExportSection, FunctionSection, MemorySection,
+    MemoryType, TypeSection, ValType,
 };
 
 /// Everything the emitters of functions share.
@@ -185,13 +185,7 @@ impl<'a> Module<'a> {
         let mut data = DataSection::new();
         data.active(0, &ConstExpr::i32_const(super::data::SEGMENT as i32), segment.bytes);
         let mut module = wasm_encoder::Module::new();
-        module
-            .section(&types)
-            .section(&functions)
-            .section(&memories)
-            .section(&exports)
-            .section(&code)
-            .section(&data);
+        module.section(&types).section(&functions).section(&memories).section(&exports).section(&code).section(&data);
         Ok((module.finish(), data_bytes))
     }
 }

@@ -80,7 +80,9 @@ fn visit(suite: &Suite, function: FunctionId, state: &mut [Visit], order: &mut V
 pub(crate) fn moves_rows(suite: &Suite, node: Node) -> bool {
     let mut moves = false;
     let mut look = |node: Node| match node {
-        Node::Statement(Statement::Delete { .. }) | Node::Expr(Expr { kind: ExprKind::Insert { .. }, .. }) => moves = true,
+        Node::Statement(Statement::Delete { .. }) | Node::Expr(Expr { kind: ExprKind::Insert { .. }, .. }) => {
+            moves = true
+        }
         Node::Expr(Expr { kind: ExprKind::Call { function, .. }, .. }) => moves |= suite.functions[*function].writes,
         _ => {}
     };

@@ -21,10 +21,10 @@ macro_rules! helpers {
 helpers! {
     Alloc "alloc", Realloc "cabi_realloc", Begin "begin", Settle "settle", PostReturn "post_return", Fail "fail",
     Raise "raise", NoteColumn "note_column", Rollback "rollback", Alive "alive", RowNew "row_new",
-    RowLink "row_link", RowDelete "row_delete", FindRow "find_row", Missing "missing", GetRow "get_row",
+    RowLink "row_link", RowDelete "row_delete", FindRow "find_row", GetRow "get_row",
     ColumnHolds "column_holds", MakeKey "make_key", TextEqual "text_equal", TextCompare "text_compare", Concat "concat",
     Contains "contains", TextTest "text_test", Fold "fold", Strip "strip", Characters "characters",
-    CharacterAt "character_at", IntText "int_text", MoneyText "money_text", DateText "date_text", Add "add",
+    IntText "int_text", MoneyText "money_text", DateText "date_text", Add "add",
     Subtract "subtract", Multiply "multiply", FloorDivide "floor_divide", Modulo "modulo", Percent "percent",
     FloatDivide "float_divide", DateCheck "date_check", DateAdd "date_add", DateSubtract "date_subtract",
     ListGrow "list_grow", ListJoin "list_join", Snapshot "snapshot", Index "index", Clamp "clamp", Sort "sort",

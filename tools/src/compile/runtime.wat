@@ -517,22 +517,6 @@
         (br $next)))
     (local.get $count))
 
-  ;; Byte position of character `index` (or the end).
-  (func $character_at (param $text i32) (param $length i32) (param $index i32) (result i32)
-    (local $at i32)
-    (block $done
-      (loop $next
-        (br_if $done (i32.eq (local.get $at) (local.get $length)))
-        (if (i32.ne
-              (i32.and (i32.load8_u (i32.add (local.get $text) (local.get $at))) (i32.const 0xc0))
-              (i32.const 0x80))
-          (then
-            (br_if $done (i32.eqz (local.get $index)))
-            (local.set $index (i32.sub (local.get $index) (i32.const 1)))))
-        (local.set $at (i32.add (local.get $at) (i32.const 1)))
-        (br $next)))
-    (local.get $at))
-
   ;; Writes the decimal digits of an unsigned number so that they end before `end`; where they start.
   (func $digits (param $value i64) (param $end i32) (result i32)
     (loop $next

@@ -138,7 +138,13 @@ impl Emitter<'_, '_> {
         let definition = &self.m.suite.tables[table].columns[column];
         let target = match &definition.ty {
             Type::Key(target) => Some(*target),
-            Type::Option(inner) => if let Type::Key(target) = **inner { Some(target) } else { None },
+            Type::Option(inner) => {
+                if let Type::Key(target) = **inner {
+                    Some(target)
+                } else {
+                    None
+                }
+            }
             _ => None,
         };
         let optional = matches!(definition.ty, Type::Option(_));

@@ -107,7 +107,10 @@ fn text(suite: &Suite, surface: &Surface) -> Result<String> {
         if names.insert(name.clone()) {
             return Ok(escape(&name));
         }
-        Err(Error::Mismatch { what: "surface", reason: format!("two of its types and tools have the WIT name `{name}`") })
+        Err(Error::Mismatch {
+            what: "surface",
+            reason: format!("two of its types and tools have the WIT name `{name}`"),
+        })
     };
     let mut out = format!("package terrarium:{};\n\ninterface tools {{\n", escape(&suite.name));
     out.push_str("  record money { cents: s64 }\n  record date { epoch-day: s32 }\n");
@@ -193,10 +196,47 @@ pub(crate) fn kebab(name: &str) -> String {
 
 /// Words that WIT reserves.
 const KEYWORDS: [&str; 41] = [
-    "as", "async", "bool", "borrow", "char", "constructor", "enum", "error-context", "export", "f32", "f64", "flags",
-    "from", "func", "future", "import", "include", "interface", "list", "map", "option", "own", "package", "record",
-    "resource", "result", "s16", "s32", "s64", "s8", "static", "stream", "string", "tuple", "type", "u16", "u32",
-    "u64", "u8", "use", "variant",
+    "as",
+    "async",
+    "bool",
+    "borrow",
+    "char",
+    "constructor",
+    "enum",
+    "error-context",
+    "export",
+    "f32",
+    "f64",
+    "flags",
+    "from",
+    "func",
+    "future",
+    "import",
+    "include",
+    "interface",
+    "list",
+    "map",
+    "option",
+    "own",
+    "package",
+    "record",
+    "resource",
+    "result",
+    "s16",
+    "s32",
+    "s64",
+    "s8",
+    "static",
+    "stream",
+    "string",
+    "tuple",
+    "type",
+    "u16",
+    "u32",
+    "u64",
+    "u8",
+    "use",
+    "variant",
 ];
 
 /// The name with `%` in front where WIT needs it.
@@ -210,7 +250,8 @@ mod tests {
 
     #[test]
     fn names_become_kebab_case() {
-        for (name, expected) in [("loan_line", "loan-line"), ("LoanLine", "loan-line"), ("Page", "page"), ("x2", "x2")] {
+        for (name, expected) in [("loan_line", "loan-line"), ("LoanLine", "loan-line"), ("Page", "page"), ("x2", "x2")]
+        {
             assert_eq!(kebab(name), expected);
         }
     }

@@ -66,10 +66,15 @@ pub fn desk() -> (Suite, World) {
 fn tools(suite: &mut Suite) {
     let key = Type::Key(MEMBER);
     let row = Type::Row(MEMBER);
-    tool(suite, "get_member", &[("member_id", key.clone())], &[], row.clone(), false, vec![give(get(
-        MEMBER,
-        local(0, key.clone()),
-    ))]);
+    tool(
+        suite,
+        "get_member",
+        &[("member_id", key.clone())],
+        &[],
+        row.clone(),
+        false,
+        vec![give(get(MEMBER, local(0, key.clone())))],
+    );
     let find = expr(row.clone().option(), ExprKind::Find { table: MEMBER, key: b(local(0, key.clone())) });
     tool(suite, "find_member", &[("member_id", key.clone())], &[], row.clone().option(), false, vec![give(find)]);
     let insert = |values: Vec<Expr>| expr(Type::Row(LOAN), ExprKind::Insert { table: LOAN, values });
@@ -110,7 +115,15 @@ fn tools(suite: &mut Suite) {
         set(local(2, row.clone()), MEMBER, 3, expr(Type::Str.option(), ExprKind::Some(b(text("changed"))))),
     ];
     body.push(require(expr(Type::Bool, ExprKind::Literal(Literal::Bool(false))), "policy", "never"));
-    tool(suite, "fail_late", &[("member_id", key.clone()), ("due", Type::Date)], &[("m", row.clone())], Type::Unit, true, body);
+    tool(
+        suite,
+        "fail_late",
+        &[("member_id", key.clone()), ("due", Type::Date)],
+        &[("m", row.clone())],
+        Type::Unit,
+        true,
+        body,
+    );
     let member_of = column(local(1, Type::Row(LOAN)), LOAN, 1, key.clone());
     let loans = expr(
         Type::Row(LOAN).list(),
@@ -121,9 +134,15 @@ fn tools(suite: &mut Suite) {
             value: b(local(1, Type::Row(LOAN))),
         },
     );
-    tool(suite, "loans_of", &[("member_id", key.clone())], &[("l", Type::Row(LOAN))], Type::Row(LOAN).list(), false, vec![
-        give(loans.clone()),
-    ]);
+    tool(
+        suite,
+        "loans_of",
+        &[("member_id", key.clone())],
+        &[("l", Type::Row(LOAN))],
+        Type::Row(LOAN).list(),
+        false,
+        vec![give(loans.clone())],
+    );
     let page = expr(
         Type::Record(0),
         ExprKind::Record {
@@ -150,20 +169,33 @@ fn tools(suite: &mut Suite) {
         false,
         vec![assign(2, loans), give(page)],
     );
-    tool(suite, "drop_loan", &[("loan_id", Type::Key(LOAN))], &[], Type::Unit, true, vec![Statement::Delete {
-        table: LOAN,
-        row: get(LOAN, local(0, Type::Key(LOAN))),
-    }]);
-    tool(suite, "drop_member", &[("member_id", key.clone())], &[], Type::Unit, true, vec![Statement::Delete {
-        table: MEMBER,
-        row: get(MEMBER, local(0, key.clone())),
-    }]);
-    tool(suite, "rename", &[("member_id", key.clone()), ("name", Type::Str)], &[], Type::Unit, true, vec![set(
-        get(MEMBER, local(0, key)),
-        MEMBER,
-        1,
-        local(1, Type::Str),
-    )]);
+    tool(
+        suite,
+        "drop_loan",
+        &[("loan_id", Type::Key(LOAN))],
+        &[],
+        Type::Unit,
+        true,
+        vec![Statement::Delete { table: LOAN, row: get(LOAN, local(0, Type::Key(LOAN))) }],
+    );
+    tool(
+        suite,
+        "drop_member",
+        &[("member_id", key.clone())],
+        &[],
+        Type::Unit,
+        true,
+        vec![Statement::Delete { table: MEMBER, row: get(MEMBER, local(0, key.clone())) }],
+    );
+    tool(
+        suite,
+        "rename",
+        &[("member_id", key.clone()), ("name", Type::Str)],
+        &[],
+        Type::Unit,
+        true,
+        vec![set(get(MEMBER, local(0, key)), MEMBER, 1, local(1, Type::Str))],
+    );
 }
 
 fn start() -> Desk {
@@ -198,7 +230,10 @@ fn lists_and_records_of_rows_leave_as_full_records() {
 fn inserts_make_keys_and_check_references() {
     let mut desk = start();
     let made = desk.ok("lend", json!({"member_id": "M-0002", "due": "2025-01-31"}));
-    assert_eq!(made, json!({"id": "L-0004", "member": "M-0002", "due": "2025-01-31", "status": "active", "copies": null}));
+    assert_eq!(
+        made,
+        json!({"id": "L-0004", "member": "M-0002", "due": "2025-01-31", "status": "active", "copies": null})
+    );
     assert_eq!(desk.rows("loan")[3], made);
     assert_eq!(desk.code("lend", json!({"member_id": "M-0003", "due": "2025-01-31"})), "not_found");
     assert_eq!(desk.ok("lend", json!({"member_id": "M-0001", "due": "2025-01-31"}))["id"], "L-0005");
