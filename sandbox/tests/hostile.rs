@@ -258,3 +258,86 @@ fn a_full_replay_log_is_an_error() {
     assert!(matches!(bare.call("trap", &json!({})), Err(Error::LogFull { .. })));
     assert!(matches!(bare.call("count", &json!({})), Err(Error::Internal(_))));
 }
+
+/// The output limit is exact, and the same on both paths.
+#[test]
+fn a_reply_may_fill_the_output_limit_and_no_more() {
+    let limits = Limits { output_bytes_max: 100, ..support::limits() };
+    let sandbox = Sandbox::new(Config { limits, ..Config::default() }).expect("sandbox");
+    for program in both(&sandbox, &hostile()) {
+        let mut guest = program.instantiate().expect("instance");
+        let mut outcome = |n: usize| call(&mut guest, "takes", json!({"text": "x".repeat(n)})).outcome;
+        assert_eq!(outcome(98), CallOutcome::Ok(format!("\"{}\"", "x".repeat(98))));
+        assert_eq!(outcome(99), CallOutcome::Trap(Trap::OutputTooLarge));
+        assert_eq!(outcome(101), CallOutcome::Trap(Trap::OutputTooLarge));
+    }
+}
+
+/// NaNs have one bit pattern, so they do not tell machines apart.
+#[test]
+fn nans_are_canonical() {
+    let wit = "package terrarium:nan; interface tools { record tool-error { code: string, message: string }
+        bits: func() -> result<list<u64>, tool-error>; nan: func() -> result<f64, tool-error>; } world suite { export tools; }";
+    let wat = r#"(module
+        (memory (export "memory") 1)
+        (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+        (func (export "terrarium:nan/tools#bits") (result i32)
+          (f64.store (i32.const 512) (f64.div (f64.load (i32.const 800)) (f64.load (i32.const 800))))
+          (f64.store (i32.const 520) (f64.add (f64.load (i32.const 808)) (f64.const 1)))
+          (i32.store (i32.const 260) (i32.const 512))
+          (i32.store (i32.const 264) (i32.const 2))
+          (i32.const 256))
+        (func (export "terrarium:nan/tools#nan") (result i32)
+          (f64.store (i32.const 264) (f64.const nan))
+          (i32.const 256))
+        (data (i32.const 808) "\ff\ff\ff\ff\ff\ff\ff\ff"))"#;
+    for program in both(&sandbox(), &component(wat, wit)) {
+        let mut guest = program.instantiate().expect("instance");
+        let canonical = 0x7ff8_0000_0000_0000_u64;
+        assert_eq!(ok(&mut guest, "bits", json!({})), json!([canonical, canonical]));
+        assert_eq!(call(&mut guest, "nan", json!({})).outcome, CallOutcome::Ok("null".into()));
+    }
+}
+
+/// A component of several modules is not one of ours, whatever its sections say.
+#[test]
+fn several_modules_are_refused_on_the_core_path() {
+    let wat = "(component (core module $a (func (export \"f\"))) (core module) (core instance $i (instantiate $a))
+        (func (export \"f\") (canon lift (core func $i \"f\"))))";
+    let bytes =
+        support::with_section(wat::parse_str(wat).expect("wat"), "terrarium:state", support::DESK_STATE.as_bytes());
+    let error = sandbox().load(&bytes).expect_err("two modules");
+    assert!(matches!(error, Error::Contract(_)) && error.to_string().contains("2 core modules"), "{error}");
+}
+
+/// The same calls cost the same fuel and give the same bytes in every instance.
+#[test]
+fn runs_repeat_exactly() {
+    let sandbox = sandbox();
+    let program = sandbox.load(&support::desk()).expect("program");
+    let run = || {
+        let mut guest = program.instantiate().expect("instance");
+        let mut calls = Vec::new();
+        for i in 0..50 {
+            calls.push(call(&mut guest, "add_member", json!({"name": format!("N{i}"), "tier": "student"})));
+            calls.push(call(&mut guest, "trap_midway", json!({"id": "M-0002", "fines": "5.00"})));
+            calls.push(call(&mut guest, "list_members", json!({})));
+        }
+        (calls, guest.state().expect("state").to_string())
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn any_component_has_schemas() {
+    let program = sandbox().load(&guest!("bare")).expect("program");
+    let double = program.tools().iter().find(|t| t.name == "double").expect("tool");
+    let n = json!({"type": "integer", "minimum": 0, "maximum": u32::MAX});
+    let expected = json!({"type": "object", "properties": {"n": n}, "required": ["n"], "additionalProperties": false});
+    assert_eq!(double.parameters_schema(), expected);
+    let desk = sandbox().load(&support::desk()).expect("program");
+    let lend = desk.tools().iter().find(|t| t.name == "lend").expect("tool").parameters_schema();
+    assert_eq!(lend["required"], json!(["member", "due"]));
+    assert_eq!(lend["properties"]["due"], json!({"type": "string", "format": "date"}));
+    assert_eq!(lend["properties"]["pages"], json!({"anyOf": [{"type": "integer"}, {"type": "null"}]}));
+}
