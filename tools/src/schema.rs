@@ -205,8 +205,16 @@ fn explain(root: &Json, error: &ValidationError<'_>) -> Vec<Problem> {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             let known: Vec<&str> = properties(schema).map(|(name, _)| name.as_str()).collect();
             let one = |name: &String| {
-                let hint = if known.is_empty() { "there are no arguments".to_owned() } else { did_you_mean(name, known.iter().copied()) };
-                let message = if hint.is_empty() { format!("there is no `{name}`") } else { format!("there is no `{name}`; {hint}") };
+                let hint = if known.is_empty() {
+                    "there are no arguments".to_owned()
+                } else {
+                    did_you_mean(name, known.iter().copied())
+                };
+                let message = if hint.is_empty() {
+                    format!("there is no `{name}`")
+                } else {
+                    format!("there is no `{name}`; {hint}")
+                };
                 Problem { field: field.clone(), message }
             };
             unexpected.iter().map(one).collect()
@@ -298,7 +306,11 @@ fn expected(schema: &Json) -> String {
         "an array".to_owned()
     } else if is(schema, "object") {
         let known: Vec<&str> = properties(schema).map(|(name, _)| name.as_str()).collect();
-        if known.is_empty() { "an object without fields".to_owned() } else { format!("an object with {}", known.join(", ")) }
+        if known.is_empty() {
+            "an object without fields".to_owned()
+        } else {
+            format!("an object with {}", known.join(", "))
+        }
     } else {
         "a string".to_owned()
     };

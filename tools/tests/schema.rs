@@ -78,10 +78,22 @@ fn messages_say_what_to_do() {
     assert_eq!(message("page", json!(u64::MAX)), "`page`: expected a 64-bit integer, got 18446744073709551615");
     assert_eq!(message("tier", json!("gold")), "`tier`: expected one of \"standard\", \"student\", got \"gold\"");
     assert_eq!(message("other", json!(1)), "`other`: expected one of \"standard\", \"student\", or null, got 1");
-    assert_eq!(message("amount", json!(12.5)), "`amount`: expected an amount of money as a string, like \"12.50\", got 12.5");
-    assert_eq!(message("amount", json!("12.5")), "`amount`: expected an amount of money as a string, like \"12.50\", got \"12.5\"");
-    assert_eq!(message("on", json!("2026-02-30")), "`on`: expected a date as a string, like \"2026-03-01\", got \"2026-02-30\"");
-    assert_eq!(message("on", json!("1.3.2026")), "`on`: expected a date as a string, like \"2026-03-01\", got \"1.3.2026\"");
+    assert_eq!(
+        message("amount", json!(12.5)),
+        "`amount`: expected an amount of money as a string, like \"12.50\", got 12.5"
+    );
+    assert_eq!(
+        message("amount", json!("12.5")),
+        "`amount`: expected an amount of money as a string, like \"12.50\", got \"12.5\""
+    );
+    assert_eq!(
+        message("on", json!("2026-02-30")),
+        "`on`: expected a date as a string, like \"2026-03-01\", got \"2026-02-30\""
+    );
+    assert_eq!(
+        message("on", json!("1.3.2026")),
+        "`on`: expected a date as a string, like \"2026-03-01\", got \"1.3.2026\""
+    );
     assert_eq!(message("member", json!("M-1")), "there is no `member`; did you mean `member_id`?");
     assert_eq!(message("sure", json!("yes")), "`sure`: expected true or false, got \"yes\"");
     assert_eq!(message("lines", json!({})), "`lines`: expected an array, got {}");
@@ -89,7 +101,10 @@ fn messages_say_what_to_do() {
         message("lines", json!([{"member": "M-1", "quantity": 1}, {"member": "M-1", "quantity": "1", "nte": "x"}])),
         "`lines[1].quantity`: expected a 64-bit integer, got \"1\"; `lines[1]`: there is no `nte`; did you mean `note`?"
     );
-    assert_eq!(message("lines", json!([{"member": "M-1"}])), "`lines[0]`: `quantity` is missing; expected a 64-bit integer");
+    assert_eq!(
+        message("lines", json!([{"member": "M-1"}])),
+        "`lines[0]`: `quantity` is missing; expected a 64-bit integer"
+    );
 }
 
 #[test]

@@ -15,20 +15,31 @@ impl Body<'_, '_> {
         let given = assign.ty.as_ref().map(|ty| self.c.annotation(&ty.expr)).transpose()?;
         match places::target(&assign.lhs) {
             places::Target::Name(name) => self.assign_local(name, assign.lhs.span, given, &assign.rhs),
-            places::Target::Dot(object, column) => self.assign_column(object, column, assign.lhs.span, |_, b, want| b.check(&assign.rhs, want)),
-            places::Target::Index => Err(self.element(assign.lhs.span)),
-            places::Target::Tuple => {
-                Err(self.report(assign.lhs.span, "values cannot be unpacked", "assign one name a line; there are no tuples"))
+            places::Target::Dot(object, column) => {
+                self.assign_column(object, column, assign.lhs.span, |_, b, want| b.check(&assign.rhs, want))
             }
+            places::Target::Index => Err(self.element(assign.lhs.span)),
+            places::Target::Tuple => Err(self.report(
+                assign.lhs.span,
+                "values cannot be unpacked",
+                "assign one name a line; there are no tuples",
+            )),
         }
     }
 
     fn element(&mut self, span: AstSpan) -> Reported {
-        let hint = "build a new list: `[y if i == k else xs[i] for i in range(len(xs))]`; for rows write `row.column = value`";
+        let hint =
+            "build a new list: `[y if i == k else xs[i] for i in range(len(xs))]`; for rows write `row.column = value`";
         self.report(span, "elements of a list cannot be assigned", hint)
     }
 
-    fn assign_local(&mut self, name: &str, span: AstSpan, given: Option<Type>, value: &AstExpr) -> Checked<Vec<Statement>> {
+    fn assign_local(
+        &mut self,
+        name: &str,
+        span: AstSpan,
+        given: Option<Type>,
+        value: &AstExpr,
+    ) -> Checked<Vec<Statement>> {
         self.free_name(name, span)?;
         if matches!(given, Some(Type::Unit)) {
             return Err(self.report(span, "a variable has a value", "write its type, or no type"));
@@ -91,7 +102,14 @@ impl Body<'_, '_> {
     }
 
     /// `xs = []` or `x = None` without a known type.
-    fn assign_open(&mut self, name: &str, span: AstSpan, existing: Option<LocalId>, list: bool, value: &AstExpr) -> Vec<Statement> {
+    fn assign_open(
+        &mut self,
+        name: &str,
+        span: AstSpan,
+        existing: Option<LocalId>,
+        list: bool,
+        value: &AstExpr,
+    ) -> Vec<Statement> {
         let at = self.at(span);
         let local = existing.unwrap_or_else(|| {
             let local = self.declare(name, Type::Unit);
@@ -167,7 +185,12 @@ impl Body<'_, '_> {
     }
 
     /// `target op= value`.
-    pub(super) fn assign_modify(&mut self, lhs: &AstAssignTarget, op: AssignOp, rhs: &AstExpr) -> Checked<Vec<Statement>> {
+    pub(super) fn assign_modify(
+        &mut self,
+        lhs: &AstAssignTarget,
+        op: AssignOp,
+        rhs: &AstExpr,
+    ) -> Checked<Vec<Statement>> {
         let op = match op {
             AssignOp::Add => BinaryOp::Add,
             AssignOp::Subtract => BinaryOp::Subtract,

@@ -30,6 +30,33 @@ pub(super) fn coerce(expr: Expr, want: &Type) -> Result<Expr, Expr> {
     }
 }
 
+/// Whether [`coerce`] would succeed.
+fn coerces(from: &Type, to: &Type) -> bool {
+    match (from, to) {
+        _ if from == to => true,
+        (Type::Row(from), Type::Key(to)) => from == to,
+        (Type::Option(_), _) => false,
+        (_, Type::Option(inner)) => coerces(from, inner),
+        _ => false,
+    }
+}
+
+/// The type two expressions can both be coerced to.
+fn common(a: &Type, b: &Type) -> Option<Type> {
+    if coerces(a, b) {
+        return Some(b.clone());
+    }
+    if coerces(b, a) {
+        return Some(a.clone());
+    }
+    // `option<Key>` against a row.
+    match (a, b) {
+        (Type::Row(table), _) => common(&Type::Key(*table), b),
+        (_, Type::Row(table)) => common(a, &Type::Key(*table)),
+        _ => None,
+    }
+}
+
 impl Body<'_, '_> {
     /// Coerce, or report what does not fit and how to fix it.
     pub(super) fn fit(&mut self, expr: Expr, want: &Type) -> Checked<Expr> {
@@ -45,7 +72,9 @@ impl Body<'_, '_> {
                 ExprKind::Column { .. } | ExprKind::Field { .. } => {
                     "take it into a variable and test that against None first".to_owned()
                 }
-                _ => "it may be None: test `x != None` first, or `require(x != None, \"code\", \"message\")`".to_owned(),
+                _ => {
+                    "it may be None: test `x != None` first, or `require(x != None, \"code\", \"message\")`".to_owned()
+                }
             },
             (Type::Option(inner), Type::Key(table)) if matches!(**inner, Type::Row(t) if t == *table) => {
                 "it may be None: test it against None first".to_owned()
@@ -63,7 +92,9 @@ impl Body<'_, '_> {
             }
             (Type::Str, Type::Money) => "write `money_of(\"12.50\")`".to_owned(),
             (Type::Str, Type::Date) => "write `date_of(\"2026-03-01\")`".to_owned(),
-            (Type::Int | Type::Float, Type::Money) => "write `money_of(\"12.00\")`; `money_of(\"1.00\") * n` for a computed amount".to_owned(),
+            (Type::Int | Type::Float, Type::Money) => {
+                "write `money_of(\"12.00\")`; `money_of(\"1.00\") * n` for a computed amount".to_owned()
+            }
             (Type::Int, Type::Float) => match expr.kind {
                 ExprKind::Literal(Literal::Int(n)) => format!("write `{n}.0`"),
                 _ => "write `float(x)`".to_owned(),
@@ -90,45 +121,15 @@ impl Body<'_, '_> {
         self.c.diagnostics.report(expr.span, format!("this is {given}, and {wanted} is wanted"), hint)
     }
 
-    /// Bring two expressions to one type, for `==`, `in` and the branches of a condition.
-    pub(super) fn unify(&mut self, left: Expr, right: Expr) -> Result<(Expr, Expr), (Expr, Expr)> {
-        if left.ty == right.ty {
-            return Ok((left, right));
-        }
-        match coerce(right, &left.ty) {
-            Ok(right) => Ok((left, right)),
-            Err(right) => match coerce(left, &right.ty) {
-                Ok(left) => Ok((left, right)),
-                Err(left) => match (&left.ty, &right.ty) {
-                    // `option<Key>` against a row.
-                    (Type::Row(t), _) => {
-                        let want = Type::Key(*t);
-                        let left = coerce(left, &want);
-                        self.unify_again(left, Ok(right))
-                    }
-                    (_, Type::Row(t)) => {
-                        let want = Type::Key(*t);
-                        let right = coerce(right, &want);
-                        self.unify_again(Ok(left), right)
-                    }
-                    _ => Err((left, right)),
-                },
-            },
-        }
-    }
-
-    fn unify_again(&mut self, left: Result<Expr, Expr>, right: Result<Expr, Expr>) -> Result<(Expr, Expr), (Expr, Expr)> {
-        match (left, right) {
-            (Ok(left), Ok(right)) if left.ty == right.ty => Ok((left, right)),
-            (Ok(left), Ok(right)) => match coerce(right, &left.ty) {
-                Ok(right) => Ok((left, right)),
-                Err(right) => match coerce(left, &right.ty) {
-                    Ok(left) => Ok((left, right)),
-                    Err(left) => Err((left, right)),
-                },
-            },
-            (Ok(left) | Err(left), Ok(right) | Err(right)) => Err((left, right)),
-        }
+    /// Bring two expressions to one type, for `==` and the branches of a condition.
+    pub(super) fn unify(
+        &mut self,
+        left: Expr,
+        right: Expr,
+        fault: impl FnOnce(&mut Self, &Expr, &Expr) -> Reported,
+    ) -> Checked<(Expr, Expr)> {
+        let Some(ty) = common(&left.ty, &right.ty) else { return Err(fault(self, &left, &right)) };
+        Ok((self.fit(left, &ty)?, self.fit(right, &ty)?))
     }
 
     /// The value of a text literal where an enum is expected.

@@ -2,16 +2,29 @@
 
 use super::arguments::Arguments;
 use super::{Checked, Checker, Constant, Item, names, places};
-use crate::suite::{EnumType, Source};
-use crate::syntax::Reported;
+use crate::suite::Source;
 use crate::tree::Literal;
 use crate::types::{EnumId, TableId, Type};
 use starlark_syntax::syntax::ast::AstExpr;
 
 /// Names of sources, for messages.
 const SOURCES: [&str; 16] = [
-    "person_name", "company_name", "email", "phone", "street_address", "city", "phrase", "choice", "one_of", "integer",
-    "money", "date", "boolean", "ref", "maybe", "derived",
+    "person_name",
+    "company_name",
+    "email",
+    "phone",
+    "street_address",
+    "city",
+    "phrase",
+    "choice",
+    "one_of",
+    "integer",
+    "money",
+    "date",
+    "boolean",
+    "ref",
+    "maybe",
+    "derived",
 ];
 
 /// What the call of a source says.
@@ -27,7 +40,7 @@ pub(super) struct Made<'a> {
 }
 
 impl Made<'_> {
-    fn new(ty: Type, source: Source) -> Self {
+    pub fn new(ty: Type, source: Source) -> Self {
         Made { ty, source, label: None, says: String::new(), case_says: Vec::new(), unique: false, derived: None }
     }
 
@@ -38,7 +51,7 @@ impl Made<'_> {
 }
 
 /// For whom a source is: the name of an enumeration made by `one_of("a", "b")`, or the one that must be met.
-enum For {
+pub(super) enum For {
     Column(String),
     Argument(Option<EnumId>),
 }
@@ -63,7 +76,8 @@ impl Checker<'_> {
             return Err(self.report(expr.span, "an argument cannot be made from a row", "use another source"));
         }
         if made.ty != *plain && made.ty != *ty {
-            let message = format!("this makes {}, and the parameter is {}", self.type_name(&made.ty), self.type_name(ty));
+            let message =
+                format!("this makes {}, and the parameter is {}", self.type_name(&made.ty), self.type_name(ty));
             return Err(self.report(expr.span, message, "use a source of the parameter's type"));
         }
         Ok(made.source)
@@ -75,10 +89,13 @@ impl Checker<'_> {
                 Some(name) if SOURCES.contains(&name) => format!("write `{name}(...)`"),
                 Some(name) if matches!(self.items.get(name), Some(Item::Table(_))) => format!("write `ref({name})`"),
                 Some(name) if matches!(self.items.get(name), Some(Item::Enum(_))) => format!("write `one_of({name})`"),
-                Some("str") => "write a source of texts: `person_name()`, `phrase([...])`, `choice(\"a\", \"b\")`".into(),
+                Some("str") => {
+                    "write a source of texts: `person_name()`, `phrase([...])`, `choice(\"a\", \"b\")`".into()
+                }
                 Some("int") => "write `integer(0, 10)`".into(),
                 Some("bool") => "write `boolean(50)`".into(),
-                _ => "a column is made by a source: `person_name()`, `integer(0, 10)`, `one_of(...)`, `ref(table)`".into(),
+                _ => "a column is made by a source: `person_name()`, `integer(0, 10)`, `one_of(...)`, `ref(table)`"
+                    .into(),
             };
             return Err(self.report(expr.span, "this does not say how values are made", hint));
         };
@@ -95,7 +112,10 @@ impl Checker<'_> {
         }
         if let Some(value) = unique {
             made.unique = self.flag(value, "`unique`")?;
-            let able = !matches!(made.source, Source::OneOf { .. } | Source::Boolean { .. } | Source::Maybe { .. } | Source::Derived { .. });
+            let able = !matches!(
+                made.source,
+                Source::OneOf { .. } | Source::Boolean { .. } | Source::Maybe { .. } | Source::Derived { .. }
+            );
             if made.unique && (!able || !outer) {
                 return Err(self.report(value.span, "values of this source cannot be unique", "remove `unique`"));
             }
@@ -136,7 +156,10 @@ impl Checker<'_> {
             "one_of" => self.one_of(owner, expr, arguments)?,
             "integer" => {
                 let (low, high) = self.bounds(arguments, expr, "integer(1950, 2026)")?;
-                let (low, high) = (self.whole(low, "the least value", i64::MIN, i64::MAX)?, self.whole(high, "the greatest value", i64::MIN, i64::MAX)?);
+                let (low, high) = (
+                    self.whole(low, "the least value", i64::MIN, i64::MAX)?,
+                    self.whole(high, "the greatest value", i64::MIN, i64::MAX)?,
+                );
                 let step = match arguments.either("step") {
                     Some(step) => self.whole(step, "`step`", 1, i64::MAX)?,
                     None => 1,
@@ -151,7 +174,11 @@ impl Checker<'_> {
                     Some(step) => {
                         let cents = self.cents(step)?;
                         if cents <= 0 {
-                            return Err(self.report(step.span, "`step` is more than nothing", "write `step = \"0.50\"`"));
+                            return Err(self.report(
+                                step.span,
+                                "`step` is more than nothing",
+                                "write `step = \"0.50\"`",
+                            ));
                         }
                         cents
                     }
@@ -181,6 +208,13 @@ impl Checker<'_> {
             }
             "maybe" => {
                 let percent = self.needed(arguments, "percent", "maybe(20, phone())")?;
+                if super::called_name(percent).is_some_and(|name| SOURCES.contains(&name)) {
+                    return Err(self.report(
+                        percent.span,
+                        "`maybe` starts with the percentage of None",
+                        "write `maybe(20, phone())`",
+                    ));
+                }
                 let none_percent = self.whole(percent, "the percentage of None", 0, 100)? as u32;
                 let inner = self.needed(arguments, "source", "maybe(20, phone())")?;
                 let inner = self.source(owner, inner, false)?;
@@ -215,100 +249,30 @@ impl Checker<'_> {
         Ok(made)
     }
 
-    fn one_of<'a>(&mut self, owner: &For, expr: &AstExpr, arguments: &mut Arguments<'a>) -> Checked<Made<'a>> {
-        let weights = arguments.take("weights");
-        let says = arguments.take("case_says");
-        let named = arguments.positional.first().and_then(|p| places::identifier(p)).and_then(|n| self.items.get(n));
-        let (id, used) = if let Some(Item::Enum(id)) = named {
-            let id = *id;
-            arguments.next();
-            (id, self.suite.enums[id].cases.clone())
-        } else {
-            let cases = self.listed(arguments)?;
-            match owner {
-                For::Column(name) => {
-                    self.cases(&cases, expr.span);
-                    self.suite.enums.push(EnumType { name: name.clone(), cases: cases.clone() });
-                    (self.suite.enums.len() - 1, cases)
-                }
-                For::Argument(Some(id)) => {
-                    let known = self.suite.enums[*id].cases.clone();
-                    for case in cases.iter().filter(|c| !known.contains(c)) {
-                        let hint = names::did_you_mean(case, known.iter().map(String::as_str));
-                        self.report(expr.span, format!("the enum has no value `{case}`"), hint);
-                    }
-                    (*id, cases)
-                }
-                For::Argument(None) => {
-                    let hint = "the parameter is no enum: use `choice(...)` for texts";
-                    return Err(self.report(expr.span, "`one_of` makes values of an enum", hint));
-                }
-            }
-        };
-        let given = match weights {
-            None => vec![1; used.len()],
-            Some(expr) => {
-                let Constant::List(items) = self.constant(expr)? else {
-                    return Err(self.report(expr.span, "`weights` is a list of whole numbers", "write `weights = [3, 1]`"));
-                };
-                let weights: Option<Vec<u32>> = items
-                    .iter()
-                    .map(|item| match item {
-                        Constant::Literal(Literal::Int(n)) => u32::try_from(*n).ok().filter(|n| *n <= 1_000_000),
-                        _ => None,
-                    })
-                    .collect();
-                match weights {
-                    Some(list) if list.len() == used.len() && list.iter().any(|w| *w > 0) => list,
-                    _ => {
-                        let message = format!("`weights` has one whole number for each of the {} values", used.len());
-                        return Err(self.report(expr.span, message, "write `weights = [3, 1]`; not all may be 0"));
-                    }
-                }
-            }
-        };
-        let cases = &self.suite.enums[id].cases;
-        let weight = |case: &String| used.iter().position(|u| u == case).map_or(0, |at| given[at]);
-        let weights = cases.iter().map(weight).collect();
-        let count = cases.len();
-        let case_says = match says {
-            None => Vec::new(),
-            Some(expr) => {
-                let texts = self.texts(expr, "`case_says`")?;
-                if texts.len() != count || texts.iter().any(String::is_empty) {
-                    let message = format!("`case_says` has one phrase for each of the {count} values, not {}", texts.len());
-                    return Err(self.report(expr.span, message, "write them in the order of the values"));
-                }
-                texts
-            }
-        };
-        Ok(Made { case_says, ..Made::new(Type::Enum(id), Source::OneOf { weights }) })
-    }
-
-    /// Texts given one by one or as a list.
-    fn listed(&mut self, arguments: &mut Arguments<'_>) -> Checked<Vec<String>> {
-        let mut texts = Vec::new();
-        while let Some(value) = arguments.next() {
-            match self.constant(value)? {
-                Constant::List(_) => texts.extend(self.texts(value, "this")?),
-                Constant::Literal(Literal::Str(text)) => texts.push(text),
-                Constant::Literal(_) => return Err(self.report(value.span, "this is not a text", "write it in quotes")),
-            }
-        }
-        Ok(texts)
-    }
-
     fn needed<'a>(&mut self, arguments: &mut Arguments<'a>, name: &str, example: &str) -> Checked<&'a AstExpr> {
         match arguments.either(name) {
             Some(value) => Ok(value),
-            None => Err(self.report(arguments.span, format!("`{}` needs `{name}`", arguments.of), format!("write `{example}`"))),
+            None => Err(self.report(
+                arguments.span,
+                format!("`{}` needs `{name}`", arguments.of),
+                format!("write `{example}`"),
+            )),
         }
     }
 
-    fn bounds<'a>(&mut self, arguments: &mut Arguments<'a>, expr: &AstExpr, example: &str) -> Checked<(&'a AstExpr, &'a AstExpr)> {
+    fn bounds<'a>(
+        &mut self,
+        arguments: &mut Arguments<'a>,
+        expr: &AstExpr,
+        example: &str,
+    ) -> Checked<(&'a AstExpr, &'a AstExpr)> {
         match (arguments.next(), arguments.next()) {
             (Some(low), Some(high)) => Ok((low, high)),
-            _ => Err(self.report(expr.span, format!("`{}` needs two bounds", arguments.of), format!("write `{example}`"))),
+            _ => Err(self.report(
+                expr.span,
+                format!("`{}` needs two bounds", arguments.of),
+                format!("write `{example}`"),
+            )),
         }
     }
 
@@ -324,63 +288,6 @@ impl Checker<'_> {
             Constant::Literal(Literal::Money(cents)) => Ok(cents),
             Constant::Literal(Literal::Str(text)) => self.money(&text, expr.span),
             _ => Err(self.report(expr.span, "this is not an amount of money", "write it in quotes: \"12.50\"")),
-        }
-    }
-
-    /// What can only be checked when all columns of a table are known.
-    pub(super) fn column_sources(&mut self, table: TableId) {
-        let rows = u64::from(self.suite.tables[table].rows.1);
-        let mut faults: Vec<(crate::types::Span, String, String)> = Vec::new();
-        for column in &self.suite.tables[table].columns {
-            let inner = if let Source::Maybe { inner, .. } = &column.source { inner } else { &column.source };
-            if let Source::Email { of } = inner {
-                let columns = &self.suite.tables[table].columns;
-                let fits = columns
-                    .iter()
-                    .any(|c| c.name == *of && matches!(c.source, Source::PersonName | Source::CompanyName));
-                if !fits {
-                    let people = columns.iter().filter(|c| matches!(c.source, Source::PersonName | Source::CompanyName));
-                    let hint = names::did_you_mean(of, people.map(|c| c.name.as_str()));
-                    let message = format!("`of` names a person or company name of the same table, and `{of}` is none");
-                    faults.push((column.span, message, hint));
-                }
-            }
-            let room = match inner {
-                _ if !column.unique => u64::MAX,
-                Source::Phrase { parts } => parts.iter().fold(1, |room: u64, p| room.saturating_mul(p.len() as u64)),
-                Source::Choice { values } => values.len() as u64,
-                Source::Integer { low, high, step } | Source::Money { low, high, step } => {
-                    (high.abs_diff(*low) / (*step).unsigned_abs()).saturating_add(1)
-                }
-                Source::Date { from_days, to_days } => u64::from(to_days.abs_diff(*from_days)) + 1,
-                Source::Reference { table } => u64::from(self.suite.tables[*table].rows.0),
-                _ => u64::MAX,
-            };
-            if room < rows {
-                let message = format!("`{}` is unique, and its source makes only {room} values for up to {rows} rows", column.name);
-                faults.push((column.span, message, "offer more values, or fewer rows".into()));
-            }
-        }
-        for (span, message, hint) in faults {
-            self.diagnostics.report(span, message, hint);
-        }
-    }
-
-    /// Check the expressions of derived columns, in file order.
-    pub(super) fn derived_columns(&mut self, derived: &[super::tables::DerivedColumn<'_>]) {
-        for (table, column, lambda) in derived {
-            match self.derived(*table, lambda) {
-                Ok((locals, value)) => {
-                    self.pending.remove(&(*table, *column));
-                    let column = &mut self.suite.tables[*table].columns[*column];
-                    column.ty = value.ty.clone();
-                    column.source = Source::Derived { locals, value: Box::new(value) };
-                }
-                Err(Reported) => {
-                    self.pending.remove(&(*table, *column));
-                    self.broken.insert((*table, *column));
-                }
-            }
         }
     }
 }

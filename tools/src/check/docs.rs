@@ -84,7 +84,9 @@ mod tests {
 
     #[test]
     fn sections() {
-        let doc = parse("Lend a book\n    to a member.\n\n    More.\n\n    Args:\n        a: First.\n            And more.\n        b (str): Second.\n\n    Returns:\n        x: no.\n");
+        let doc = parse(
+            "Lend a book\n    to a member.\n\n    More.\n\n    Args:\n        a: First.\n            And more.\n        b (str): Second.\n\n    Returns:\n        x: no.\n",
+        );
         assert_eq!(doc.summary, "Lend a book to a member.");
         let parameters: Vec<(&str, &str)> = doc.parameters.iter().map(|(n, t, _)| (n.as_str(), t.as_str())).collect();
         assert_eq!(parameters, [("a", "First. And more."), ("b", "Second.")]);

@@ -7,7 +7,13 @@ use crate::types::{FunctionId, TableId, Type};
 use starlark_syntax::syntax::ast::{AstExpr, ExprP};
 
 impl Checker<'_> {
-    pub(super) fn finds(&mut self, function: FunctionId, table: &AstExpr, matched: Option<&AstExpr>, page: Option<&AstExpr>) -> Checked<Finds> {
+    pub(super) fn finds(
+        &mut self,
+        function: FunctionId,
+        table: &AstExpr,
+        matched: Option<&AstExpr>,
+        page: Option<&AstExpr>,
+    ) -> Checked<Finds> {
         let table_span = table.span;
         let table = self.table_named(table)?;
         let page_index = page.map(|p| self.page(function, p)).transpose()?;
@@ -21,8 +27,13 @@ impl Checker<'_> {
             .map(|(_, p)| p.name.as_str())
             .collect();
         if !loose.is_empty() {
-            let hint = "say which column it is compared with: `match = {\"parameter\": \"column\"}`, or leave `finds` out";
-            return Err(self.report(table_span, format!("`finds` does not say what {} does", names::list(&loose)), hint));
+            let hint =
+                "say which column it is compared with: `match = {\"parameter\": \"column\"}`, or leave `finds` out";
+            return Err(self.report(
+                table_span,
+                format!("`finds` does not say what {} does", names::list(&loose)),
+                hint,
+            ));
         }
         let (item, single) = self.item(&signature.returns, table, page_index.is_some(), table_span)?;
         if single {
@@ -33,7 +44,11 @@ impl Checker<'_> {
             });
             if !one {
                 let hint = "match `id` or a unique column, or return `list[...]`";
-                return Err(self.report(table_span, "this tool returns one row, and its arguments do not name one", hint));
+                return Err(self.report(
+                    table_span,
+                    "this tool returns one row, and its arguments do not name one",
+                    hint,
+                ));
             }
         }
         let shows = self.shows(&item, table);
@@ -53,7 +68,12 @@ impl Checker<'_> {
         Ok(index)
     }
 
-    fn matches(&mut self, function: FunctionId, table: TableId, expr: &AstExpr) -> Checked<Vec<(usize, usize, Relation)>> {
+    fn matches(
+        &mut self,
+        function: FunctionId,
+        table: TableId,
+        expr: &AstExpr,
+    ) -> Checked<Vec<(usize, usize, Relation)>> {
         let ExprP::Dict(entries) = &expr.node else {
             let hint = "write `match = {\"member_id\": \"member\", \"title\": \"title contains\"}`";
             return Err(self.report(expr.span, "`match` maps parameters to columns", hint));
@@ -69,7 +89,13 @@ impl Checker<'_> {
         if broken { Err(Reported) } else { Ok(out) }
     }
 
-    fn one_match(&mut self, function: FunctionId, table: TableId, key: &AstExpr, value: &AstExpr) -> Checked<(usize, usize, Relation)> {
+    fn one_match(
+        &mut self,
+        function: FunctionId,
+        table: TableId,
+        key: &AstExpr,
+        value: &AstExpr,
+    ) -> Checked<(usize, usize, Relation)> {
         let parameter = self.parameter_named(function, key)?;
         let Some(text) = places::string(value) else {
             return Err(self.report(value.span, "a column is named by a text", "write `\"due <=\"`"));
@@ -113,7 +139,13 @@ impl Checker<'_> {
     }
 
     /// What one found row looks like, and whether there is exactly one.
-    fn item(&mut self, returns: &Type, table: TableId, paged: bool, span: starlark_syntax::codemap::Span) -> Checked<(Type, bool)> {
+    fn item(
+        &mut self,
+        returns: &Type,
+        table: TableId,
+        paged: bool,
+        span: starlark_syntax::codemap::Span,
+    ) -> Checked<(Type, bool)> {
         if paged {
             let Type::Record(id) = returns else {
                 let hint = "return a record with `items = list[...]` and `more = bool`";

@@ -61,7 +61,11 @@ impl Body<'_, '_> {
                 Piece::Text(text) => out.push(self.plain(text, span)),
                 Piece::Hole(conversion) => {
                     if !conversion.is_empty() {
-                        return Err(self.report(span, format!("f-strings take no `{conversion}`"), "write `{x}` alone"));
+                        return Err(self.report(
+                            span,
+                            format!("f-strings take no `{conversion}`"),
+                            "write `{x}` alone",
+                        ));
                     }
                     let Some(value) = values.next() else { return Err(Reported) };
                     out.push(self.piece(value));

@@ -73,7 +73,11 @@ impl Checker<'_> {
             None => None,
         };
         if let Some(taken) = taken {
-            let hint = if taken == "a table" { format!("write `{ident}_id`, or a shorter name for a row") } else { format!("write `{ident}_value`") };
+            let hint = if taken == "a table" {
+                format!("write `{ident}_id`, or a shorter name for a row")
+            } else {
+                format!("write `{ident}_value`")
+            };
             return Err(self.report(name.span, format!("`{ident}` is {taken} and cannot be a parameter"), hint));
         }
         let Some(ty) = ty else {
@@ -101,7 +105,11 @@ impl Checker<'_> {
                     Some(case) => Literal::Enum(*id, case as u32),
                     None => {
                         let hint = names::did_you_mean(&text, cases.iter().map(String::as_str));
-                        return Err(self.report(value.span, format!("`{text}` is no value of {}", self.type_name(plain)), hint));
+                        return Err(self.report(
+                            value.span,
+                            format!("`{text}` is no value of {}", self.type_name(plain)),
+                            hint,
+                        ));
                     }
                 }
             }
@@ -112,7 +120,11 @@ impl Checker<'_> {
             Some(own) => own == *plain,
         };
         if !fits {
-            let hint = if literal == Literal::None { format!("write `option[{}]`", self.type_name(ty)) } else { String::new() };
+            let hint = if literal == Literal::None {
+                format!("write `option[{}]`", self.type_name(ty))
+            } else {
+                String::new()
+            };
             return Err(self.report(value.span, format!("this default does not fit {}", self.type_name(ty)), hint));
         }
         Ok(literal)
@@ -131,8 +143,8 @@ impl Checker<'_> {
         let mut changed = true;
         while changed {
             changed = false;
-            for id in 0..calls.len() {
-                if !self.suite.functions[id].writes && calls[id].keys().any(|c| self.suite.functions[*c].writes) {
+            for (id, calls) in calls.iter().enumerate() {
+                if !self.suite.functions[id].writes && calls.keys().any(|c| self.suite.functions[*c].writes) {
                     self.suite.functions[id].writes = true;
                     changed = true;
                 }
@@ -154,13 +166,16 @@ impl Checker<'_> {
                     None if signature.broken => {}
                     None => {
                         let hint = names::did_you_mean(&name, signature.parameters.iter().map(|p| p.name.as_str()));
-                        self.report(text.span, format!("the doc string describes `{name}`, which is no parameter"), hint);
+                        self.report(
+                            text.span,
+                            format!("the doc string describes `{name}`, which is no parameter"),
+                            hint,
+                        );
                     }
                 }
             }
         }
-        let locals: Vec<Local> =
-            parameters.iter().map(|p| Local { name: p.name.clone(), ty: p.ty.clone() }).collect();
+        let locals: Vec<Local> = parameters.iter().map(|p| Local { name: p.name.clone(), ty: p.ty.clone() }).collect();
         let mut function = Function {
             name: signature.name.clone(),
             parameters,
@@ -197,7 +212,10 @@ impl Checker<'_> {
             let calls = std::mem::take(&mut state.calls);
             if falls_through && !failed {
                 let message = format!("`{}` can end without `return`", signature.name);
-                let hint = format!("return {} on every path, or `fail(\"code\", \"message\")`", self.type_name(&signature.returns));
+                let hint = format!(
+                    "return {} on every path, or `fail(\"code\", \"message\")`",
+                    self.type_name(&signature.returns)
+                );
                 self.report(def.name.span, message, hint);
             }
             return (function, calls);
@@ -215,7 +233,10 @@ impl Checker<'_> {
             if let Some(cycle) = cycle(start, calls) {
                 let words: Vec<String> =
                     cycle.iter().chain([&start]).map(|id| format!("`{}`", self.suite.functions[*id].name)).collect();
-                let span = calls[start].get(cycle.get(1).unwrap_or(&start)).copied().unwrap_or(self.suite.functions[start].span);
+                let span = calls[start]
+                    .get(cycle.get(1).unwrap_or(&start))
+                    .copied()
+                    .unwrap_or(self.suite.functions[start].span);
                 let hint = "every tool must end: write a loop over a table, a list or `range(a, b)`";
                 self.diagnostics.report(span, format!("there is no recursion: {}", words.join(" calls ")), hint);
                 reported.extend(cycle);

@@ -104,7 +104,12 @@ impl<'c, 's> Goal<'c, 's> {
     }
 
     /// The columns that an update sets. With `row`, a value may be a lambda over the row.
-    fn values(&mut self, table: TableId, arguments: &super::arguments::Arguments<'_>, row: Option<LocalId>) -> Checked<Vec<(usize, Expr)>> {
+    fn values(
+        &mut self,
+        table: TableId,
+        arguments: &super::arguments::Arguments<'_>,
+        row: Option<LocalId>,
+    ) -> Checked<Vec<(usize, Expr)>> {
         let body = &mut self.body;
         let mut values: Vec<(usize, Expr)> = Vec::new();
         let mut broken = false;
@@ -156,7 +161,11 @@ impl Checker<'_> {
     /// `gives = {"note": choice(...)}`.
     pub(super) fn gives(&mut self, function: FunctionId, expr: &AstExpr) -> Vec<(usize, Source)> {
         let ExprP::Dict(entries) = &expr.node else {
-            self.report(expr.span, "`gives` maps parameters to sources", "write `gives = {\"note\": choice(\"a\", \"b\")}`");
+            self.report(
+                expr.span,
+                "`gives` maps parameters to sources",
+                "write `gives = {\"note\": choice(\"a\", \"b\")}`",
+            );
             return Vec::new();
         };
         let mut out: Vec<(usize, Source)> = Vec::new();
@@ -201,7 +210,8 @@ impl Checker<'_> {
                 Type::Date => "date(1, 30)",
                 _ => "choice(\"...\", \"...\")",
             };
-            let message = format!("nothing says how values of `{}` are made: no column takes it as it is", parameter.name);
+            let message =
+                format!("nothing says how values of `{}` are made: no column takes it as it is", parameter.name);
             self.report(span, message, format!("write `gives = {{\"{}\": {source}}}`", parameter.name));
         }
     }

@@ -75,7 +75,9 @@ impl Body<'_, '_> {
                         let table = &self.c.suite.tables[*table].name;
                         format!("write `{table}.get(key)`, or take the result into a variable and test it against None")
                     }
-                    ExprKind::Local(_) => "test `x != None` first, or `require(x != None, \"code\", \"message\")`".to_owned(),
+                    ExprKind::Local(_) => {
+                        "test `x != None` first, or `require(x != None, \"code\", \"message\")`".to_owned()
+                    }
                     _ => "take it into a variable and test that against None first".to_owned(),
                 };
                 Err(self.report(object_span, message, hint))
@@ -95,7 +97,13 @@ impl Body<'_, '_> {
     }
 
     /// `object.method(...)`.
-    pub(super) fn method(&mut self, expr: &AstExpr, object: &AstExpr, method: &Spanned<String>, call: &CallArgsP<AstNoPayload>) -> Checked<Expr> {
+    pub(super) fn method(
+        &mut self,
+        expr: &AstExpr,
+        object: &AstExpr,
+        method: &Spanned<String>,
+        call: &CallArgsP<AstNoPayload>,
+    ) -> Checked<Expr> {
         let name = method.node.as_str();
         let arguments = self.c.arguments(name, expr.span, call);
         if let Some(table) = self.table_of(object) {
@@ -121,7 +129,11 @@ impl Body<'_, '_> {
             (Type::Str, "startswith" | "endswith") => {
                 let mut arguments = arguments;
                 let Some(part) = arguments.next() else {
-                    return Err(self.report(expr.span, format!("`{name}` needs a text"), format!("write `x.{name}(\"a\")`")));
+                    return Err(self.report(
+                        expr.span,
+                        format!("`{name}` needs a text"),
+                        format!("write `x.{name}(\"a\")`"),
+                    ));
                 };
                 self.c.no_more(&arguments, &[]);
                 let part = self.check(part, &Type::Str)?;
@@ -140,7 +152,9 @@ impl Body<'_, '_> {
             (Type::List(_), "reverse") => "write `sorted(xs, key = lambda x: .., reverse = True)`".to_owned(),
             (Type::List(_), "extend") => "write `xs += ys`".to_owned(),
             (Type::List(_), "insert") => "write `xs = [x] + xs`".to_owned(),
-            (Type::List(_), "pop" | "remove" | "clear") => "build the list you want: `[x for x in xs if ..]`, `xs[1:]`".to_owned(),
+            (Type::List(_), "pop" | "remove" | "clear") => {
+                "build the list you want: `[x for x in xs if ..]`, `xs[1:]`".to_owned()
+            }
             (Type::List(_), "count") => "write `len([x for x in xs if ..])`".to_owned(),
             (Type::List(_), "index") => "write `[i for i in range(len(xs)) if xs[i] == x]`".to_owned(),
             (Type::List(_), "copy") => "lists are values: assign it".to_owned(),
@@ -150,7 +164,9 @@ impl Body<'_, '_> {
             }
             (Type::Str, "format") => "write an f-string".to_owned(),
             (Type::Str, _) => names::did_you_mean(name, ["lower", "upper", "strip", "startswith", "endswith"]),
-            (Type::Row(table), "delete" | "remove") => format!("write `{}.delete(row)`", self.c.suite.tables[*table].name),
+            (Type::Row(table), "delete" | "remove") => {
+                format!("write `{}.delete(row)`", self.c.suite.tables[*table].name)
+            }
             (Type::Row(_), "update" | "set" | "save") => "write `row.column = value`".to_owned(),
             (Type::Row(_), _) => "columns are not called: write `row.column`".to_owned(),
             (Type::Option(_), _) => "it may be None: test it against None first".to_owned(),
@@ -161,7 +177,13 @@ impl Body<'_, '_> {
         self.report(method.span, message, hint)
     }
 
-    fn table_method(&mut self, expr: &AstExpr, table: TableId, method: &Spanned<String>, mut arguments: Arguments<'_>) -> Checked<Expr> {
+    fn table_method(
+        &mut self,
+        expr: &AstExpr,
+        table: TableId,
+        method: &Spanned<String>,
+        mut arguments: Arguments<'_>,
+    ) -> Checked<Expr> {
         let span = self.at(expr.span);
         let name = self.c.suite.tables[table].name.clone();
         match method.node.as_str() {
@@ -172,7 +194,8 @@ impl Body<'_, '_> {
                     return Err(self.report(expr.span, format!("`{}` needs a key", method.node), hint));
                 };
                 if !arguments.named.is_empty() || !arguments.positional.is_empty() {
-                    let hint = format!("find rows otherwise with a comprehension: `[r for r in {name} if r.column == value]`");
+                    let hint =
+                        format!("find rows otherwise with a comprehension: `[r for r in {name} if r.column == value]`");
                     return Err(self.report(expr.span, format!("`{}` takes the key only", method.node), hint));
                 }
                 let key = self.check(key, &Type::Key(table))?;
@@ -190,7 +213,9 @@ impl Body<'_, '_> {
             other => {
                 let hint = match other {
                     "all" | "rows" | "values" | "items" | "list" => format!("loop over the table: `for r in {name}:`"),
-                    "filter" | "where" | "select" | "query" | "search" => format!("write `[r for r in {name} if r.column == value]`"),
+                    "filter" | "where" | "select" | "query" | "search" => {
+                        format!("write `[r for r in {name} if r.column == value]`")
+                    }
                     "count" | "size" | "len" => format!("write `len({name})`"),
                     "add" | "create" | "append" | "new" => format!("write `{name}.insert(column = value, ...)`"),
                     "update" | "set" | "put" => "take the row and assign: `row.column = value`".to_owned(),
@@ -246,7 +271,11 @@ impl Body<'_, '_> {
         self.c.no_more(arguments, &columns);
         if !missing.is_empty() {
             let message = format!("a new `{name}` lacks {}", names::list(&missing));
-            return Err(self.report(arguments.span, message, "give every column a value; only options may be left out"));
+            return Err(self.report(
+                arguments.span,
+                message,
+                "give every column a value; only options may be left out",
+            ));
         }
         if broken || self.c.diagnostics.len() > faults {
             return Err(Reported);

@@ -11,6 +11,7 @@ mod calls;
 mod coerce;
 mod columns;
 mod constants;
+mod declarations;
 mod docs;
 mod expressions;
 mod finds;
@@ -18,11 +19,15 @@ mod flow;
 mod format;
 mod functions;
 mod goals;
+mod lists;
 mod methods;
 pub(crate) mod names;
+mod one_of;
 mod operators;
 mod places;
+mod predeclared;
 mod records;
+mod room;
 mod statements;
 mod tables;
 mod tools;
@@ -247,7 +252,11 @@ impl<'s> Checker<'s> {
     /// Enter a top-level name; false if it is taken or predeclared.
     fn enter(&mut self, span: AstSpan, name: &str, item: Item) -> bool {
         if names::PREDECLARED.contains(&name) || names::RESERVED.contains(&name) {
-            self.report(span, format!("`{name}` is predeclared"), format!("choose another name, for example `{name}_value`"));
+            self.report(
+                span,
+                format!("`{name}` is predeclared"),
+                format!("choose another name, for example `{name}_value`"),
+            );
             return false;
         }
         if self.items.contains_key(name) {

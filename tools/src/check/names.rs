@@ -5,10 +5,57 @@ pub const RESERVED: [&str; 4] = ["submit", "money", "date", "tool_error"];
 
 /// Names the language predeclares: nothing in a file may hide them.
 pub const PREDECLARED: [&str; 51] = [
-    "suite", "tool", "parameter", "enum", "record", "table", "key", "rows", "key_of", "option", "list", "int", "float",
-    "bool", "str", "len", "sum", "min", "max", "any", "all", "sorted", "range", "today", "days", "money_of", "date_of",
-    "percent", "require", "fail", "empty", "insert", "update", "update_all", "delete", "delete_all", "ref", "maybe",
-    "derived", "one_of", "True", "False", "None", "print", "set", "dict", "round", "tuple", "enumerate", "zip", "abs",
+    "suite",
+    "tool",
+    "parameter",
+    "enum",
+    "record",
+    "table",
+    "key",
+    "rows",
+    "key_of",
+    "option",
+    "list",
+    "int",
+    "float",
+    "bool",
+    "str",
+    "len",
+    "sum",
+    "min",
+    "max",
+    "any",
+    "all",
+    "sorted",
+    "range",
+    "today",
+    "days",
+    "money_of",
+    "date_of",
+    "percent",
+    "require",
+    "fail",
+    "empty",
+    "insert",
+    "update",
+    "update_all",
+    "delete",
+    "delete_all",
+    "ref",
+    "maybe",
+    "derived",
+    "one_of",
+    "True",
+    "False",
+    "None",
+    "print",
+    "set",
+    "dict",
+    "round",
+    "tuple",
+    "enumerate",
+    "zip",
+    "abs",
 ];
 
 /// Whether a name is lower snake case and each of its words starts with a letter, so that it maps to WIT kebab case.
@@ -67,17 +114,19 @@ pub fn snake_fault(what: &str, name: &str) -> Option<(String, String)> {
         fixed.push_str(word);
     }
     let message = format!("`{name}` cannot name a {what}: names are lower_snake and each word starts with a letter");
-    let hint = if is_snake(&fixed) { format!("write `{fixed}`") } else { "use letters a-z, digits and single `_`".into() };
+    let hint =
+        if is_snake(&fixed) { format!("write `{fixed}`") } else { "use letters a-z, digits and single `_`".into() };
     Some((message, hint))
 }
 
 /// The candidate that looks most like a word, if one looks alike.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(1);
+    let limit = (word.chars().count() + 1) / 3;
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
         let mut distance = distance(&word.to_lowercase(), &candidate.to_lowercase());
-        let contained = word.len() >= 3 && candidate.len() >= 3 && (candidate.contains(word) || word.contains(candidate));
+        let contained =
+            word.len() >= 3 && candidate.len() >= 3 && (candidate.contains(word) || word.contains(candidate));
         if contained {
             distance = distance.min(limit);
         }

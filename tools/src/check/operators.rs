@@ -8,7 +8,14 @@ use crate::types::{Span, Type};
 use starlark_syntax::syntax::ast::{AstExpr, BinOp, ExprP};
 
 impl Body<'_, '_> {
-    pub(super) fn operator(&mut self, expr: &AstExpr, left: &AstExpr, op: BinOp, right: &AstExpr, want: Option<&Type>) -> Checked<Expr> {
+    pub(super) fn operator(
+        &mut self,
+        expr: &AstExpr,
+        left: &AstExpr,
+        op: BinOp,
+        right: &AstExpr,
+        want: Option<&Type>,
+    ) -> Checked<Expr> {
         let span = self.at(expr.span);
         let binary = match op {
             BinOp::And | BinOp::Or => return self.logic(left, op, right, span),
@@ -35,16 +42,17 @@ impl Body<'_, '_> {
             }
         };
         let list = want.filter(|w| matches!(w, Type::List(_)));
-        let (left, right) = if list.is_none() && matches!(left.node, ExprP::List(_)) && !matches!(right.node, ExprP::List(_)) {
-            let right = self.infer(right, None)?;
-            let ty = right.ty.clone();
-            (self.infer(left, Some(&ty))?, right)
-        } else {
-            let left = self.infer(left, list)?;
-            let ty = if matches!(left.ty, Type::List(_)) { Some(left.ty.clone()) } else { None };
-            let right = self.infer(right, ty.as_ref())?;
-            (left, right)
-        };
+        let (left, right) =
+            if list.is_none() && matches!(left.node, ExprP::List(_)) && !matches!(right.node, ExprP::List(_)) {
+                let right = self.infer(right, None)?;
+                let ty = right.ty.clone();
+                (self.infer(left, Some(&ty))?, right)
+            } else {
+                let left = self.infer(left, list)?;
+                let ty = if matches!(left.ty, Type::List(_)) { Some(left.ty.clone()) } else { None };
+                let right = self.infer(right, ty.as_ref())?;
+                (left, right)
+            };
         self.arithmetic(binary, left, right, span)
     }
 
@@ -78,8 +86,12 @@ impl Body<'_, '_> {
             }
             (Divide, Int, Int) => "write `//` for whole division, or `float(a) / float(b)`".to_owned(),
             (Divide, Money, Int) => "write `//` to divide money".to_owned(),
-            (Multiply, Money, Float) | (Multiply, Float, Money) => "write `percent(amount, p)` with a whole percentage".to_owned(),
-            (Divide | Multiply | BinaryOp::FloorDivide, Money, Money) => "money is multiplied and divided by whole numbers".to_owned(),
+            (Multiply, Money, Float) | (Multiply, Float, Money) => {
+                "write `percent(amount, p)` with a whole percentage".to_owned()
+            }
+            (Divide | Multiply | BinaryOp::FloorDivide, Money, Money) => {
+                "money is multiplied and divided by whole numbers".to_owned()
+            }
             (Modulo, Str, _) => "write an f-string: `f\"{name} owes {amount}\"`".to_owned(),
             (Multiply, Str, _) | (Multiply, _, Str) => "texts are not repeated".to_owned(),
             (Add, Str, _) | (Add, _, Str) => "write an f-string: `f\"{a}{b}\"`".to_owned(),
@@ -88,10 +100,12 @@ impl Body<'_, '_> {
             (_, Money, Int | Float) | (_, Int | Float, Money) => "write amounts as `money_of(\"12.50\")`".to_owned(),
             (Add, List(_), List(_)) => "both lists must hold the same type".to_owned(),
             (Add, List(inner), other) if **inner == *other => "write `xs + [x]`".to_owned(),
+            (_, Type::Bool, _) | (_, _, Type::Bool) => "conditions are not numbers: write `1 if c else 0`".to_owned(),
             (Add, Date, Date) => "add days to a date: `d + days(n)`".to_owned(),
             _ => String::new(),
         };
-        let message = format!("`{sign}` does not take {} and {}", self.c.type_name(&left.ty), self.c.type_name(&right.ty));
+        let message =
+            format!("`{sign}` does not take {} and {}", self.c.type_name(&left.ty), self.c.type_name(&right.ty));
         self.c.diagnostics.report(span, message, hint)
     }
 
@@ -127,7 +141,10 @@ impl Body<'_, '_> {
             if !matches!(other.ty, Type::Option(_)) {
                 let hint = match &other.kind {
                     ExprKind::Get { table, .. } => {
-                        format!("`get` fails by itself; to test, write `{}.find(key) == None`", self.c.suite.tables[*table].name)
+                        format!(
+                            "`get` fails by itself; to test, write `{}.find(key) == None`",
+                            self.c.suite.tables[*table].name
+                        )
                     }
                     ExprKind::Local(_) if matches!(other.ty, Type::Row(_)) => {
                         "`get` fails by itself; use `find` to get an option".to_owned()
@@ -141,7 +158,7 @@ impl Body<'_, '_> {
             return Ok(Self::negated(test, negate));
         }
         let (left, right) = self.pair(left, right)?;
-        let (left, right) = self.unify(left, right).map_err(|(left, right)| self.no_comparison(&left, &right, span))?;
+        let (left, right) = self.unify(left, right, |b, left, right| b.no_comparison(left, right, span))?;
         let plain = if let Type::Option(inner) = &left.ty { &**inner } else { &left.ty };
         let fine = match plain {
             Type::Row(_) => !matches!(left.ty, Type::Option(_)),
@@ -199,7 +216,9 @@ impl Body<'_, '_> {
             (Type::Date, Type::Int) | (Type::Int, Type::Date) => "compare with `today() + days(n)`",
             (Type::Int, Type::Float) | (Type::Float, Type::Int) => "convert the int: `float(x)`",
             (Type::Key(_), Type::Str) | (Type::Str, Type::Key(_)) => "compare with a parameter of type `key_of(table)`",
-            (Type::Key(_), Type::Key(_) | Type::Row(_)) | (Type::Row(_), Type::Key(_)) => "these are keys of different tables",
+            (Type::Key(_), Type::Key(_) | Type::Row(_)) | (Type::Row(_), Type::Key(_)) => {
+                "these are keys of different tables"
+            }
             (Type::Enum(_), Type::Str) | (Type::Str, Type::Enum(_)) => "declare the text with the enum's type",
             (Type::Option(_), _) | (_, Type::Option(_)) => "one side may be None: test it against None first",
             _ => "",
@@ -249,7 +268,11 @@ impl Body<'_, '_> {
             }
             other => {
                 let message = format!("`in` does not look into {}", self.c.type_name(other));
-                let hint = if matches!(other, Type::Option(_)) { "test it against None first" } else { "`in` is for lists and texts" };
+                let hint = if matches!(other, Type::Option(_)) {
+                    "test it against None first"
+                } else {
+                    "`in` is for lists and texts"
+                };
                 return Err(self.report(expr.span, message, hint));
             }
         };

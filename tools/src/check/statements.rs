@@ -64,19 +64,18 @@ impl Body<'_, '_> {
             }
             StmtP::Return(value) => self.return_statement(span, value.as_ref()),
             StmtP::Pass => Ok(Vec::new()),
-            StmtP::Def(def) => Err(self.report(def.name.span, "functions do not nest", "move it to the top of the file")),
+            StmtP::Def(def) => {
+                Err(self.report(def.name.span, "functions do not nest", "move it to the top of the file"))
+            }
             StmtP::Load(_) => Err(self.report(span, "`load` stands at the top of a file", "")),
             StmtP::Statements(_) => Ok(self.block(statement)),
         }
     }
 
     fn expression_statement(&mut self, expr: &AstExpr) -> Checked<Vec<Statement>> {
-        match super::called_name(expr) {
-            Some("require" | "fail") => {
-                let Some(arguments) = self.c.call(expr) else { return Err(Reported) };
-                return self.failure(arguments).map(|s| vec![s]);
-            }
-            _ => {}
+        if let Some("require" | "fail") = super::called_name(expr) {
+            let Some(arguments) = self.c.call(expr) else { return Err(Reported) };
+            return self.failure(arguments).map(|s| vec![s]);
         }
         if let ExprP::Call(function, call) = &expr.node
             && let ExprP::Dot(object, method) = &function.node
@@ -87,7 +86,11 @@ impl Body<'_, '_> {
                     let mut arguments = self.c.arguments("delete", expr.span, call);
                     let Some(row) = arguments.next() else {
                         let name = self.c.suite.tables[table].name.clone();
-                        return Err(self.report(expr.span, "`delete` needs a row", format!("write `{name}.delete(row)`")));
+                        return Err(self.report(
+                            expr.span,
+                            "`delete` needs a row",
+                            format!("write `{name}.delete(row)`"),
+                        ));
                     };
                     self.c.no_more(&arguments, &[]);
                     let row = self.row_or_key(row, table)?;
@@ -100,12 +103,19 @@ impl Body<'_, '_> {
         let value = self.infer(expr, None)?;
         if !matches!(expr.node, ExprP::Call(..)) {
             let hint = match &expr.node {
-                ExprP::Op(_, starlark_syntax::syntax::ast::BinOp::Equal, _) => "assign with `=`, or test it in `if` or `require`",
+                ExprP::Op(_, starlark_syntax::syntax::ast::BinOp::Equal, _) => {
+                    "assign with `=`, or test it in `if` or `require`"
+                }
                 _ => "assign it, return it, or remove the line",
             };
             return Err(self.report(expr.span, "this value is not used", hint));
         }
-        let acts = matches!(value.kind, crate::tree::ExprKind::Call { .. } | crate::tree::ExprKind::Insert { .. } | crate::tree::ExprKind::Get { .. });
+        let acts = matches!(
+            value.kind,
+            crate::tree::ExprKind::Call { .. }
+                | crate::tree::ExprKind::Insert { .. }
+                | crate::tree::ExprKind::Get { .. }
+        );
         if !acts {
             return Err(self.report(expr.span, "this value is not used", "assign it, return it, or remove the line"));
         }
@@ -117,12 +127,21 @@ impl Body<'_, '_> {
         let value = self.infer(expr, None)?;
         if value.ty == Type::Key(table) {
             let span = value.span;
-            return Ok(Expr { ty: Type::Row(table), kind: crate::tree::ExprKind::Get { table, key: Box::new(value) }, span });
+            return Ok(Expr {
+                ty: Type::Row(table),
+                kind: crate::tree::ExprKind::Get { table, key: Box::new(value) },
+                span,
+            });
         }
         self.fit(value, &Type::Row(table))
     }
 
-    fn append(&mut self, expr: &AstExpr, object: &AstExpr, call: &starlark_syntax::syntax::ast::CallArgsP<AstNoPayload>) -> Checked<Vec<Statement>> {
+    fn append(
+        &mut self,
+        expr: &AstExpr,
+        object: &AstExpr,
+        call: &starlark_syntax::syntax::ast::CallArgsP<AstNoPayload>,
+    ) -> Checked<Vec<Statement>> {
         let mut arguments = self.c.arguments("append", expr.span, call);
         let local = places::identifier(object).and_then(|n| self.lookup(n));
         let (Some(list), Some(name)) = (local, places::identifier(object)) else {
@@ -148,11 +167,16 @@ impl Body<'_, '_> {
             return Err(Reported);
         }
         let Type::List(inner) = self.locals[list].ty.clone() else {
-            let message = format!("`{name}` is {} and has no `append`", self.c.type_name(&self.locals[list].ty.clone()));
+            let message =
+                format!("`{name}` is {} and has no `append`", self.c.type_name(&self.locals[list].ty.clone()));
             return Err(self.report(object.span, message, "`append` is for lists"));
         };
         if self.flow.reachable && !self.flow.assigned.contains(&list) {
-            return Err(self.report(object.span, format!("`{name}` may have no value here"), format!("write `{name} = []` before")));
+            return Err(self.report(
+                object.span,
+                format!("`{name}` may have no value here"),
+                format!("write `{name} = []` before"),
+            ));
         }
         let value = self.check(item, &inner)?;
         Ok(vec![Statement::Append { list, value }])
@@ -222,6 +246,11 @@ impl Body<'_, '_> {
 
     fn for_loop(&mut self, each: &ForP<AstNoPayload>) -> Checked<Vec<Statement>> {
         let places::Target::Name(name) = places::target(&each.var) else {
+            let known =
+                super::called_name(&each.over).and_then(|f| super::predeclared::MISSING.iter().find(|(n, _)| *n == f));
+            if let Some((name, hint)) = known {
+                return Err(self.report(each.over.span, format!("there is no `{name}`"), *hint));
+            }
             let hint = "loop over one variable; there are no tuples to unpack";
             return Err(self.report(each.var.span, "a loop has one variable", hint));
         };

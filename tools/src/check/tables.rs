@@ -61,7 +61,13 @@ impl Checker<'_> {
         derived
     }
 
-    fn table<'a>(&mut self, id: TableId, name: &str, mut arguments: Arguments<'a>, derived: &mut Vec<DerivedColumn<'a>>) {
+    fn table<'a>(
+        &mut self,
+        id: TableId,
+        name: &str,
+        mut arguments: Arguments<'a>,
+        derived: &mut Vec<DerivedColumn<'a>>,
+    ) {
         if let Some(first) = arguments.positional.first().copied()
             && let Some(text) = super::places::string(first)
         {
@@ -219,7 +225,11 @@ impl Checker<'_> {
                     if self.suite.tables[to].called.is_empty() {
                         let other = self.suite.tables[to].name.clone();
                         let hint = format!("give `{other}` a `called`, or leave `{{{word}}}` out");
-                        self.report(expr.span, format!("`called` uses `{{{word}}}`, and a `{other}` is not called anything"), hint);
+                        self.report(
+                            expr.span,
+                            format!("`called` uses `{{{word}}}`, and a `{other}` is not called anything"),
+                            hint,
+                        );
                     }
                 }
                 _ => {}
@@ -270,7 +280,9 @@ fn plural(noun: &str) -> String {
 mod tests {
     #[test]
     fn plurals() {
-        for (one, many) in [("loan", "loans"), ("city", "cities"), ("day", "days"), ("box", "boxes"), ("batch", "batches")] {
+        for (one, many) in
+            [("loan", "loans"), ("city", "cities"), ("day", "days"), ("box", "boxes"), ("batch", "batches")]
+        {
             assert_eq!(super::plural(one), many);
         }
     }

@@ -96,10 +96,13 @@ impl Checker<'_> {
             tool.effects = goal.effects(effect);
         }
         tool.goal_locals = goal.locals();
+        let faults = self.diagnostics.len();
         if let Some(gives) = gives {
             tool.gives = self.gives(id, gives);
         }
-        self.argument_values(&tool, call.span);
+        if self.diagnostics.len() == faults {
+            self.argument_values(&tool, call.span);
+        }
         Ok(tool)
     }
 
@@ -108,8 +111,12 @@ impl Checker<'_> {
         match self.items.get(name) {
             Some(Item::Function(id)) => Ok(*id),
             _ => {
-                let functions: Vec<&str> =
-                    self.items.iter().filter(|(_, i)| matches!(i, Item::Function(_))).map(|(n, _)| n.as_str()).collect();
+                let functions: Vec<&str> = self
+                    .items
+                    .iter()
+                    .filter(|(_, i)| matches!(i, Item::Function(_)))
+                    .map(|(n, _)| n.as_str())
+                    .collect();
                 let hint = names::did_you_mean(name, functions);
                 Err(self.report(expr.span, format!("`{}` is no function of this file", expr.node), hint))
             }
@@ -121,7 +128,8 @@ impl Checker<'_> {
         let signature = self.signatures[id].clone();
         for parameter in &signature.parameters {
             if let Some(fault) = self.no_entry(&parameter.ty, false) {
-                let message = format!("the parameter `{}` of a tool cannot be {}", parameter.name, self.type_name(&parameter.ty));
+                let message =
+                    format!("the parameter `{}` of a tool cannot be {}", parameter.name, self.type_name(&parameter.ty));
                 self.report(span, message, fault);
             }
         }

@@ -83,7 +83,10 @@ impl Checker<'_> {
                         return Ok(Type::Record(id));
                     }
                     let known = ["int", "float", "bool", "str", "money", "date"].into_iter();
-                    let types = self.items.iter().filter(|(_, item)| matches!(item, Item::Enum(_) | Item::Record(_) | Item::Table(_)));
+                    let types = self
+                        .items
+                        .iter()
+                        .filter(|(_, item)| matches!(item, Item::Enum(_) | Item::Record(_) | Item::Table(_)));
                     let known: Vec<&str> = known.chain(types.map(|(name, _)| name.as_str())).collect();
                     let hint = names::did_you_mean(name, known);
                     return Err(self.report(expr.span, format!("there is no type `{name}`"), hint));
@@ -142,7 +145,12 @@ impl Checker<'_> {
     }
 
     /// Index of a column by name.
-    pub(super) fn column(&mut self, table: TableId, name: &str, span: starlark_syntax::codemap::Span) -> Checked<usize> {
+    pub(super) fn column(
+        &mut self,
+        table: TableId,
+        name: &str,
+        span: starlark_syntax::codemap::Span,
+    ) -> Checked<usize> {
         let columns = &self.suite.tables[table].columns;
         if let Some(index) = columns.iter().position(|c| c.name == name) {
             return Ok(index);
@@ -156,13 +164,23 @@ impl Checker<'_> {
     }
 
     /// Type of a column, where it is known already.
-    pub(super) fn column_type(&mut self, table: TableId, column: usize, span: starlark_syntax::codemap::Span) -> Checked<Type> {
+    pub(super) fn column_type(
+        &mut self,
+        table: TableId,
+        column: usize,
+        span: starlark_syntax::codemap::Span,
+    ) -> Checked<Type> {
         if self.broken.contains(&(table, column)) {
             return Err(Reported);
         }
         if self.pending.contains(&(table, column)) {
-            let message = format!("`{}` is derived, and is not computed yet here", self.suite.tables[table].columns[column].name);
-            return Err(self.report(span, message, "a derived column may use plain columns, and derived columns above it"));
+            let message =
+                format!("`{}` is derived, and is not computed yet here", self.suite.tables[table].columns[column].name);
+            return Err(self.report(
+                span,
+                message,
+                "a derived column may use plain columns, and derived columns above it",
+            ));
         }
         Ok(self.suite.tables[table].columns[column].ty.clone())
     }

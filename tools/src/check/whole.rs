@@ -11,7 +11,11 @@ impl Checker<'_> {
             return;
         }
         if self.suite.tables.is_empty() {
-            self.diagnostics.report(start, "the suite has no table", "declare one: `member = table(\"member\", key(\"M\", 4), ...)`");
+            self.diagnostics.report(
+                start,
+                "the suite has no table",
+                "declare one: `member = table(\"member\", key(\"M\", 4), ...)`",
+            );
         }
         if self.suite.tools.is_empty() {
             self.diagnostics.report(start, "the suite has no tool", "declare one: `tool(function, ...)`");
@@ -29,7 +33,11 @@ impl Checker<'_> {
             all.push((names::snake_of_camel(&record.name), record.name.clone(), "a record", record.span));
         }
         for one in &self.suite.enums {
-            let column = self.suite.tables.iter().flat_map(|t| t.columns.iter().map(move |c| (format!("{}_{}", t.name, c.name), c.span)));
+            let column = self
+                .suite
+                .tables
+                .iter()
+                .flat_map(|t| t.columns.iter().map(move |c| (format!("{}_{}", t.name, c.name), c.span)));
             let span = column.into_iter().find(|(n, _)| *n == one.name).map_or(start, |(_, s)| s);
             all.push((one.name.clone(), one.name.clone(), "an enum", span));
         }

@@ -6,15 +6,31 @@ use super::tokens::{Kind, Token};
 
 /// Statements Python has and suites do not: (keyword, message, hint).
 const STATEMENTS: [(&str, &str, &str); 19] = [
-    ("while", "there is no `while`", "loop over a table, a list or `range(a, b)` and leave with `break`, so that every tool ends"),
-    ("try", "there are no exceptions to catch", "test first: `x = member.find(key)` and `if x == None:`, or `require(condition, \"code\", \"message\")`"),
+    (
+        "while",
+        "there is no `while`",
+        "loop over a table, a list or `range(a, b)` and leave with `break`, so that every tool ends",
+    ),
+    (
+        "try",
+        "there are no exceptions to catch",
+        "test first: `x = member.find(key)` and `if x == None:`, or `require(condition, \"code\", \"message\")`",
+    ),
     ("except", "there are no exceptions to catch", "test first with `find` or `require`"),
     ("finally", "there are no exceptions to catch", "remove it; a failed call undoes its writes by itself"),
-    ("raise", "there is no `raise`", "write `fail(\"code\", \"message\")` or `require(condition, \"code\", \"message\")`"),
+    (
+        "raise",
+        "there is no `raise`",
+        "write `fail(\"code\", \"message\")` or `require(condition, \"code\", \"message\")`",
+    ),
     ("class", "there are no classes", "declare rows with `table(...)` and values with `record(...)`"),
     ("import", "there are no imports", "everything a suite can use is predeclared; remove the line"),
     ("from", "there are no imports", "everything a suite can use is predeclared; remove the line"),
-    ("global", "there are no global variables", "state lives in tables: declare a table, or a `parameter` for a constant"),
+    (
+        "global",
+        "there are no global variables",
+        "state lives in tables: declare a table, or a `parameter` for a constant",
+    ),
     ("nonlocal", "there are no nested functions", "pass the value as a parameter and return the result"),
     ("del", "there is no `del`", "delete a row with `table.delete(row)`; build a new list with a comprehension"),
     ("assert", "there is no `assert`", "write `require(condition, \"code\", \"message\")`"),
@@ -29,7 +45,7 @@ const STATEMENTS: [(&str, &str, &str); 19] = [
 
 /// Report each habit found.
 pub fn check(tokens: &[Token<'_>], lines: &Lines<'_>, diagnostics: &mut Diagnostics) {
-    let mut walk = Walk { lines, diagnostics, open: vec![Bracket::default()], ternaries: 0 };
+    let mut walk = Walk { lines, diagnostics, open: vec![Bracket::default()], skip: false };
     for (i, token) in tokens.iter().enumerate() {
         let previous = i.checked_sub(1).and_then(|p| tokens.get(p)).copied();
         let next = tokens.get(i + 1).copied();
@@ -55,7 +71,8 @@ struct Walk<'a, 's> {
     lines: &'a Lines<'s>,
     diagnostics: &'a mut Diagnostics,
     open: Vec<Bracket>,
-    ternaries: usize,
+    /// The rest of this line belongs to a statement already reported.
+    skip: bool,
 }
 
 impl Walk<'_, '_> {
@@ -69,9 +86,10 @@ impl Walk<'_, '_> {
         match token.kind {
             Kind::Newline => {
                 self.open = vec![Bracket::default()];
-                self.ternaries = 0;
+                self.skip = false;
                 return;
             }
+            _ if self.skip => {}
             Kind::Name => self.name(token, previous, next, starts),
             Kind::Op => self.operator(token, previous, next, starts),
             Kind::Hole if token.text == "{" => self.open.push(Bracket { text: "hole", ..Bracket::default() }),
@@ -86,7 +104,11 @@ impl Walk<'_, '_> {
             Kind::Str | Kind::FStrStart if previous.is_some_and(|p| matches!(p.kind, Kind::Str | Kind::FStrEnd)) => {
                 self.report(token, "strings side by side are not joined", "put `+` between them, or use one string");
             }
-            Kind::Number if next.is_some_and(|n| n.kind == Kind::Name && n.text.starts_with('_') && n.start == token.start + token.text.len()) => {
+            Kind::Number
+                if next.is_some_and(|n| {
+                    n.kind == Kind::Name && n.text.starts_with('_') && n.start == token.start + token.text.len()
+                }) =>
+            {
                 self.report(token, "numbers take no `_` between digits", "write the digits together");
             }
             _ => {}
@@ -106,7 +128,9 @@ impl Walk<'_, '_> {
         if starts
             && let Some((_, message, hint)) = STATEMENTS.iter().find(|(keyword, _, _)| *keyword == token.text)
             && (!matches!(token.text, "switch" | "const" | "function") || next.is_some_and(|n| n.kind == Kind::Name))
+            && !next.is_some_and(|n| n.is_op("="))
         {
+            self.skip = true;
             self.report(token, *message, *hint);
             return;
         }
@@ -118,7 +142,11 @@ impl Walk<'_, '_> {
             "is" => {
                 let not = next.is_some_and(|n| n.is_name("not"));
                 let (written, instead) = if not { ("is not", "!=") } else { ("is", "==") };
-                self.report(token, format!("there is no `{written}`"), format!("write `{instead}`, as in `x {instead} None`"));
+                self.report(
+                    token,
+                    format!("there is no `{written}`"),
+                    format!("write `{instead}`, as in `x {instead} None`"),
+                );
             }
             "yield" | "await" | "async" if !argument => {
                 let (_, message, hint) = STATEMENTS.iter().find(|s| s.0 == token.text).unwrap_or(&STATEMENTS[15]);
@@ -143,10 +171,8 @@ impl Walk<'_, '_> {
                     self.report(token, "there is no `else if`", "write `elif`");
                 }
             }
-            "import" | "global" | "nonlocal" | "del" | "assert" | "raise" | "except" | "class" | "with" | "from" | "as"
-            | "try" | "while" | "finally"
-                if !starts =>
-            {
+            "import" | "global" | "nonlocal" | "del" | "assert" | "raise" | "except" | "class" | "with" | "from"
+            | "as" | "try" | "while" | "finally" => {
                 self.report(
                     token,
                     format!("`{}` is a reserved word and cannot be a name", token.text),
@@ -166,31 +192,33 @@ impl Walk<'_, '_> {
 
     fn operator(&mut self, token: Token<'_>, previous: Option<Token<'_>>, next: Option<Token<'_>>, starts: bool) {
         let operand_before = previous.is_some_and(|p| {
-            matches!(p.kind, Kind::Name | Kind::Number | Kind::Str | Kind::FStrEnd)
+            (p.kind == Kind::Name && !is_keyword(p.text))
+                || matches!(p.kind, Kind::Number | Kind::Str | Kind::FStrEnd)
                 || (p.kind == Kind::Op && matches!(p.text, ")" | "]" | "}"))
         });
         match token.text {
-            "@" if starts => self.report(
-                token,
-                "there are no decorators",
-                "declare the tool after its function: `tool(name, ...)`",
-            ),
+            "@" if starts => {
+                self.report(token, "there are no decorators", "declare the tool after its function: `tool(name, ...)`");
+            }
             "**" | "**=" if operand_before => {
                 self.report(token, "there is no power operator `**`", "multiply: `x * x`");
             }
             ":=" => self.report(token, "there is no `:=`", "assign on a line of its own first"),
-            "&&" => self.report(token, "there is no `&&`", "write `and`"),
-            "||" => self.report(token, "there is no `||`", "write `or`"),
+            "&&" | "||" => {
+                let word = if token.text == "&&" { "and" } else { "or" };
+                self.report(token, format!("there is no `{}`", token.text), format!("write `{word}`"));
+                self.clear();
+            }
             "<>" => self.report(token, "there is no `<>`", "write `!=`"),
-            "++" | "--" if operand_before && next.is_none_or(|n| n.kind == Kind::Newline) => self.report(
-                token,
-                format!("there is no `{}`", token.text),
-                format!("write `{}= 1`", &token.text[..1]),
-            ),
+            "++" | "--" if operand_before && next.is_none_or(|n| n.kind == Kind::Newline) => {
+                self.report(token, format!("there is no `{}`", token.text), format!("write `{}= 1`", &token.text[..1]));
+            }
             "!" if !operand_before => self.report(token, "there is no `!`", "write `not`"),
             "?" => self.report(token, "there is no `?:`", "write `a if condition else b`"),
             "$" => self.report(token, "`$` means nothing here", ""),
-            "*" if previous.is_some_and(|p| p.is_op("[")) || (self.top() == "[" && previous.is_some_and(|p| p.is_op(","))) => {
+            "*" if previous.is_some_and(|p| p.is_op("["))
+                || (self.top() == "[" && previous.is_some_and(|p| p.is_op(","))) =>
+            {
                 self.report(token, "a list cannot be unpacked with `*`", "join lists with `+`");
             }
             "==" | "!=" | "<" | "<=" | ">" | ">=" => self.comparison(token),
@@ -247,13 +275,13 @@ impl Walk<'_, '_> {
     fn comparison(&mut self, token: Token<'_>) {
         let Some(bracket) = self.open.last_mut() else { return };
         if bracket.compared {
-            self.report(
-                token,
-                "comparisons cannot be chained",
-                "join two comparisons with `and`: `a <= x and x <= b`",
-            );
+            self.report(token, "comparisons cannot be chained", "join two comparisons with `and`: `a <= x and x <= b`");
         } else {
             bracket.compared = true;
         }
     }
+}
+
+fn is_keyword(word: &str) -> bool {
+    matches!(word, "if" | "elif" | "else" | "and" | "or" | "not" | "in" | "is" | "for" | "return" | "lambda")
 }

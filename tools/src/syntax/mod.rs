@@ -133,10 +133,9 @@ fn bracket_types(source: &str, tokens: &[Token<'_>]) -> String {
                 }
                 open.push(rewrite);
             }
-            ")" | "]" | "}" => {
-                if open.pop() == Some(true) && token.text == ")" {
-                    bytes[token.start] = b']';
-                }
+            ")" if open.pop() == Some(true) => bytes[token.start] = b']',
+            "]" | "}" => {
+                open.pop();
             }
             _ => {}
         }
@@ -149,7 +148,13 @@ fn reword(message: &str) -> (String, String) {
     let message = message.lines().next().unwrap_or(message);
     let message = message.strip_prefix("error: ").unwrap_or(message);
     let message = message.strip_prefix("Parse error: ").unwrap_or(message);
-    const HINTS: [(&str, &str); 16] = [
+    const HINTS: [(&str, &str); 19] = [
+        ("new line, expected symbol ':'", "end the line with `:`"),
+        (
+            "string literal expression is not allowed in type",
+            "write the name without quotes; names declared later are known",
+        ),
+        ("call expression is not allowed in type", "write types with square brackets: `list[T]`, `option[T]`"),
         ("incorrect indentation", "indent a block with four spaces, and return to an outer block's exact column"),
         ("tabs are not allowed", "indent with spaces"),
         ("unfinished string", "close the quotes; a text of several lines stands in triple quotes"),
@@ -157,7 +162,10 @@ fn reword(message: &str) -> (String, String) {
         ("invalid string escape", "write `\\\\` for a backslash"),
         ("leading 0", "write the number without leading zeros"),
         ("comparisons are not associative", "join two comparisons with `and`"),
-        ("expression is not allowed in type", "types are int, float, bool, str, money, date, an enum, `table.column`, key_of[table], option[T], list[T], a record or a table"),
+        (
+            "expression is not allowed in type",
+            "types are int, float, bool, str, money, date, an enum, `table.column`, key_of[table], option[T], list[T], a record or a table",
+        ),
         ("unexpected new line", "close the open bracket, or put the block on the next line after `:`"),
         ("unexpected symbol '='", "compare with `==`; name an argument with `name = value`"),
         ("left-hand-side of assignment", "assign to a name or to `row.column`"),
@@ -167,7 +175,10 @@ fn reword(message: &str) -> (String, String) {
         ("unexpected end of file", "close the open bracket or write the missing block"),
         ("unexpected indentation", "this line is indented more than the block it stands in"),
     ];
-    let hint = HINTS.iter().find(|(part, _)| message.to_lowercase().contains(&part.to_lowercase())).map_or("", |(_, hint)| hint);
+    let hint = HINTS
+        .iter()
+        .find(|(part, _)| message.to_lowercase().contains(&part.to_lowercase()))
+        .map_or("", |(_, hint)| hint);
     let mut chars = message.chars();
     let lowered = chars.next().map(|c| c.to_lowercase().chain(chars).collect::<String>()).unwrap_or_default();
     (lowered, hint.to_owned())

@@ -217,8 +217,7 @@ mod tests {
     use super::*;
 
     fn check(source: &str, expected: &str) {
-        let words: Vec<&str> =
-            tokenize(source).iter().filter(|t| t.kind != Kind::Newline).map(|t| t.text).collect();
+        let words: Vec<&str> = tokenize(source).iter().filter(|t| t.kind != Kind::Newline).map(|t| t.text).collect();
         assert_eq!(words.join(" "), expected, "{source}");
     }
 
