@@ -73,7 +73,8 @@ fn named_rows_can_be_found() {
             let lists: Vec<_> = finds.iter().filter(|f| f.table == table).collect();
             assert!(!lists.is_empty(), "{}: no tool lists {}", suite.name, definition.plural);
             let single = suite.tools.iter().filter_map(|t| t.finds.as_ref()).filter(|f| f.single && f.table == table);
-            let shown: Vec<usize> = single.chain(lists.iter().copied().copied()).flat_map(|f| f.shows.iter().map(|s| s.0)).collect();
+            let shown: Vec<usize> =
+                single.chain(lists.iter().copied().copied()).flat_map(|f| f.shows.iter().map(|s| s.0)).collect();
             for column in 0..definition.columns.len() {
                 let name = &definition.columns[column].name;
                 assert!(shown.contains(&column), "{}: no tool shows {}.{name}", suite.name, definition.name);
