@@ -150,3 +150,33 @@ fn large_files_are_refused() {
     let text = format!("{BASE}WORDS = [{}]\n", "\"word\", ".repeat(20_000));
     assert!(parse_suite("flat.star", &text).is_ok());
 }
+
+/// Files at the limits of depth are read on an ordinary stack, whatever the nesting is made of.
+#[test]
+fn deep_files_are_read() {
+    let depth = 110;
+    let nests = [
+        ("max(1, ", "1", ")"),
+        ("-", "1", ""),
+        ("1 + (", "1", ")"),
+        ("[", "1", "][0]"),
+        ("len([", "\"a\"", "])"),
+        ("[x for x in [", "1", "]][0]"),
+        ("0 if limit > 1 else ", "1", ""),
+        ("f(", "1", ")"),
+    ];
+    for (open, inner, close) in nests {
+        for depth in [depth / 4, depth / 2, depth] {
+            let expression = format!("{}{inner}{}", open.repeat(depth), close.repeat(depth));
+            let mut code = format!("{BASE}def g(n: int) -> int:\n");
+            for level in 1..20 {
+                code += &format!("{}if limit > {level}:\n", "    ".repeat(level));
+            }
+            code += &format!("{}return {expression}\n    return 1\n", "    ".repeat(20));
+            match parse_suite("deep.star", &code) {
+                Ok(suite) => assert_eq!(suite.functions.len(), 2, "{open}"),
+                Err(faults) => assert!(!faults.is_empty(), "{open}"),
+            }
+        }
+    }
+}

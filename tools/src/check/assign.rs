@@ -45,6 +45,10 @@ impl Body<'_, '_> {
             return Err(self.report(span, "a variable has a value", "write its type, or no type"));
         }
         let existing = self.lookup(name);
+        if existing.is_some_and(|local| self.poisoned.contains(&local)) {
+            let _ = self.infer(value, None);
+            return Err(Reported);
+        }
         let at = self.at(span);
         let want = match (existing, &given) {
             (Some(local), Some(ty)) if self.locals[local].ty != *ty => {

@@ -239,10 +239,12 @@ impl Body<'_, '_> {
     ) -> Checked<Expr> {
         let condition = self.condition(condition)?;
         let facts = facts(&condition);
-        let late = want.is_none() && places::is_pliable(then) && !places::is_pliable(otherwise);
+        let late = want.is_none() && places::own_type(then) < places::own_type(otherwise);
         let (then, otherwise) = if late {
             let otherwise = self.knowing(&facts.no, |b| b.infer(otherwise, None))?;
             let ty = otherwise.ty.clone();
+            let optional = places::is_none(then) && !matches!(ty, Type::Option(_));
+            let ty = if optional { ty.option() } else { ty };
             (self.knowing(&facts.yes, |b| b.infer(then, Some(&ty)))?, otherwise)
         } else {
             let then = self.knowing(&facts.yes, |b| b.infer(then, want))?;

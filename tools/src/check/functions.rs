@@ -119,6 +119,10 @@ impl Checker<'_> {
             None => matches!(ty, Type::Option(_)),
             Some(own) => own == *plain,
         };
+        if fits && literal != Literal::None && matches!(ty, Type::Option(_)) {
+            let hint = format!("write `= None` and test it, or declare {}", self.type_name(plain));
+            return Err(self.report(value.span, "the default of an option is None", hint));
+        }
         if !fits {
             let hint = if literal == Literal::None {
                 format!("write `option[{}]`", self.type_name(ty))
@@ -194,7 +198,7 @@ impl Checker<'_> {
             let faults = self.diagnostics.len();
             let mut state = Body::new(self, Kind::Function, locals.clone(), signature.returns.clone());
             state.known.clone_from(&known);
-            let statements: Vec<_> = body.iter().flat_map(|s| state.block(s)).collect();
+            let statements = state.sequence(body.iter().copied());
             if !state.found.is_empty() && pass + 1 < PASSES_MAX {
                 known.extend(std::mem::take(&mut state.found));
                 state.c.diagnostics.truncate(faults);

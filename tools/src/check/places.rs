@@ -54,6 +54,15 @@ pub fn is_pliable(expr: &AstExpr) -> bool {
     }
 }
 
+/// How much type an expression has of its own: 0 none (`None`, `[]`), 1 some (text and list literals), 2 all.
+pub fn own_type(expr: &AstExpr) -> u8 {
+    match &expr.node {
+        ExprP::List(items) if items.is_empty() => 0,
+        _ if is_none(expr) => 0,
+        _ => 2 - u8::from(is_pliable(expr)),
+    }
+}
+
 /// Names assigned anywhere in a statement (loop variables too).
 pub fn assigned<'a>(statement: &'a AstStmt, names: &mut Vec<&'a str>) {
     match &statement.node {

@@ -5,7 +5,7 @@ use super::body::{Body, Kind};
 use super::{Checked, Item, names};
 use crate::tree::{Expr, ExprKind};
 use crate::types::{Span, Type};
-use starlark_syntax::syntax::ast::AstExpr;
+use starlark_syntax::syntax::ast::{AstExpr, ExprP};
 
 /// Functions of Python that suites do not have, and what to write instead.
 pub(super) const MISSING: [(&str, &str); 34] = [
@@ -66,6 +66,18 @@ impl Body<'_, '_> {
                 done(n.kind, Type::Int)
             }
             "money_of" | "date_of" => {
+                let computed = match arguments.positional.first().map(|a| &a.node) {
+                    Some(ExprP::Literal(_)) => false,
+                    Some(ExprP::Identifier(of)) => self.lookup(&of.node.ident).is_some(),
+                    _ => true,
+                };
+                if computed {
+                    let hint = match name {
+                        "money_of" => "compute from an amount: `money_of(\"1.00\") * n`",
+                        _ => "compute from a date: `today() + days(n)`",
+                    };
+                    return Err(self.report(expr.span, format!("`{name}` takes a text literal"), hint));
+                }
                 let literal = self.c.literal(expr)?;
                 let ty = if name == "money_of" { Type::Money } else { Type::Date };
                 done(ExprKind::Literal(literal), ty)

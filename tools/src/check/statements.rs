@@ -12,17 +12,23 @@ use starlark_syntax::syntax::ast::{AstExpr, AstNoPayload, AstStmt, ExprP, ForP, 
 impl Body<'_, '_> {
     /// Check a block; faults in one statement do not stop the others.
     pub(super) fn block(&mut self, statement: &AstStmt) -> Vec<Statement> {
-        let mut out = Vec::new();
         match &statement.node {
-            StmtP::Statements(list) => {
-                for statement in list {
-                    out.extend(self.block(statement));
-                }
+            StmtP::Statements(list) => self.sequence(list),
+            _ => self.sequence([statement]),
+        }
+    }
+
+    /// Check statements in order.
+    pub(super) fn sequence<'a>(&mut self, statements: impl IntoIterator<Item = &'a AstStmt>) -> Vec<Statement> {
+        let mut out = Vec::new();
+        for statement in statements {
+            if !self.flow.reachable && !matches!(statement.node, StmtP::Pass | StmtP::Def(_)) {
+                self.report(statement.span, "this line is never reached", "remove it, or what leaves before it");
+                break;
             }
-            _ => {
-                if let Ok(statements) = self.statement(statement) {
-                    out.extend(statements);
-                }
+            match &statement.node {
+                StmtP::Statements(list) => out.extend(self.sequence(list)),
+                _ => out.extend(self.statement(statement).unwrap_or_default()),
             }
         }
         out

@@ -10,14 +10,20 @@ pub const DIAGNOSTICS_MAX: usize = 100;
 #[derive(Clone, Debug)]
 pub struct Lines<'s> {
     source: &'s str,
-    starts: Vec<usize>,
+    /// Byte offset of each line's start, and whether its columns are bytes.
+    starts: Vec<(usize, bool)>,
 }
 
 impl<'s> Lines<'s> {
     /// Index of a text.
     pub fn new(source: &'s str) -> Self {
-        let starts = std::iter::once(0).chain(source.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Lines { source, starts }
+        let mut at = 0;
+        let lines = source.split('\n').map(|line| {
+            let start = at;
+            at += line.len() + 1;
+            (start, line.is_ascii())
+        });
+        Lines { source, starts: lines.collect() }
     }
 
     /// Place of a byte offset (clamped to the text, and to the start of a character).
@@ -26,8 +32,9 @@ impl<'s> Lines<'s> {
         while !self.source.is_char_boundary(offset) {
             offset -= 1;
         }
-        let line = self.starts.partition_point(|start| *start <= offset).max(1) - 1;
-        let column = self.source[self.starts[line]..offset].chars().count();
+        let line = self.starts.partition_point(|(start, _)| *start <= offset).max(1) - 1;
+        let (start, ascii) = self.starts[line];
+        let column = if ascii { offset - start } else { self.source[start..offset].chars().count() };
         Span { file: 0, line: line as u32 + 1, column: column as u32 + 1 }
     }
 }
