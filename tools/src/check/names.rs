@@ -96,6 +96,18 @@ pub fn snake_of_camel(name: &str) -> String {
     out
 }
 
+/// The name of a record in the component's interface, with `_` for `-`: each capital starts a word.
+pub fn interface_name(record: &str) -> String {
+    let mut out = String::new();
+    for c in record.chars() {
+        if c.is_ascii_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
+}
+
 /// What is wrong with a name that should be lower snake case; `None` if nothing.
 pub fn snake_fault(what: &str, name: &str) -> Option<(String, String)> {
     if RESERVED.contains(&name) {

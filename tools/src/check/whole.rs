@@ -30,7 +30,7 @@ impl Checker<'_> {
             all.push((table.name.clone(), table.name.clone(), "a table", table.span));
         }
         for record in &self.suite.records {
-            all.push((names::snake_of_camel(&record.name), record.name.clone(), "a record", record.span));
+            all.push((names::interface_name(&record.name), record.name.clone(), "a record", record.span));
         }
         for one in &self.suite.enums {
             let column = self
