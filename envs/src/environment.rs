@@ -1,5 +1,6 @@
 //! An environment: a suite made particular, ready to run.
 
+use crate::canonical::{canonical_json, short_hash};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -75,4 +76,30 @@ pub struct Environment {
     pub recipe: serde_json::Value,
     /// De-renamed `suite.tool(param, ...)` signatures, sorted: what counts as variety.
     pub signature: Vec<String>,
+}
+
+/// Version of the suite language and of how worlds are made from inputs; part of every environment id. It changes only when the same
+/// inputs would mean another world, so a better compiler renames nothing.
+pub const LANGUAGE_VERSION: u32 = 1;
+
+/// The id of an environment: `<suite>-<12 hex>` of its canonical inputs (whatever [`Environment::recipe`] holds) and
+/// [`LANGUAGE_VERSION`]. Tasks and checks are no inputs.
+pub fn environment_id(suite: &str, inputs: &serde_json::Value) -> String {
+    let version = LANGUAGE_VERSION.to_string();
+    let hash = short_hash(&["environment", &version, suite, &canonical_json(inputs)], 12);
+    format!("{suite}-{hash}")
+}
+
+impl Environment {
+    /// The tools as an agent sees them: its own and the host's `submit`, last.
+    pub fn shown_tools(&self) -> Vec<ToolSpec> {
+        let mut tools = self.tools.clone();
+        tools.push(crate::submit::tool());
+        tools
+    }
+}
+
+/// The blake3 digest of component bytes, hex: [`Environment::digest`].
+pub fn component_digest(component: &[u8]) -> String {
+    blake3::hash(component).to_hex().to_string()
 }

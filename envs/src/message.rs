@@ -48,3 +48,17 @@ pub enum Message {
         content: String,
     },
 }
+
+impl Message {
+    /// Bytes of its texts: what counts against a budget.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Message::System { content } | Message::User { content } => content.len(),
+            Message::Assistant { content, reasoning, calls } => {
+                let calls: usize = calls.iter().map(|c| c.name.len() + c.arguments.len()).sum();
+                content.len() + reasoning.len() + calls
+            }
+            Message::Tool { name, content, .. } => name.len() + content.len(),
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! A task: a prompt in an environment, with its goal, verifier, reference solution and certificate.
 
+use crate::canonical::{canonical_json, short_hash};
 use crate::certificate::Certificate;
 use crate::environment::Split;
 use crate::verifier::Verifier;
@@ -82,4 +83,19 @@ pub struct Task {
     pub certificate: Certificate,
     /// Structural difficulty.
     pub difficulty: Difficulty,
+}
+
+/// The id of a task: `<environment id>/<8 hex>` of prompt, goal and verifier.
+///
+/// # Errors
+/// When the verifier has no JSON form, which its types do not allow for.
+pub fn task_id(
+    environment_id: &str,
+    prompt: &str,
+    goal: &serde_json::Value,
+    verifier: &Verifier,
+) -> Result<String, serde_json::Error> {
+    let verifier = canonical_json(&serde_json::to_value(verifier)?);
+    let hash = short_hash(&["task", prompt, &canonical_json(goal), &verifier], 8);
+    Ok(format!("{environment_id}/{hash}"))
 }

@@ -1,4 +1,15 @@
-//! Policies: what decides the agent's next message.
+//! Policies: what decides the agent's next message. `expert`, `noop` and `random` are scripted and live here, so does `openai`, the
+//! chat-completions client; the embedded model's policy is made where model and environments meet, in `cli`.
+
+pub mod chat;
+pub mod expert;
+pub mod noop;
+pub mod random;
+
+pub use chat::{ChatOptions, ChatPolicy};
+pub use expert::Expert;
+pub use noop::Noop;
+pub use random::Random;
 
 use crate::environment::Environment;
 use crate::episode::TokenTrace;
@@ -63,6 +74,10 @@ pub trait Policy: Send + Sync {
     fn label(&self) -> String;
     /// An agent for one episode, whose random stream starts at `seed`.
     fn agent(&self, seed: u64) -> Box<dyn Agent>;
+    /// Whether its agents answer at once, without waiting for anything: then episodes run on plain threads. Default false.
+    fn scripted(&self) -> bool {
+        false
+    }
 }
 
 /// A shared policy.
