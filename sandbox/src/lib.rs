@@ -65,6 +65,7 @@ mod limits;
 mod loader;
 mod lower;
 mod outcome;
+mod outline;
 mod program;
 mod sandbox;
 mod scalar;
@@ -74,6 +75,7 @@ mod state;
 mod store;
 mod types;
 mod values;
+mod wit;
 
 pub use diff::{RowUpdate, StateDiff, TableDiff};
 pub use error::{Error, Result};

@@ -58,7 +58,8 @@ impl Sandbox {
     /// while it is among the last `programs_max`.
     ///
     /// # Errors
-    /// `Invalid`, `TooLarge`, `Import` (names what it wants from outside), `NoTools`, `UnsupportedType`, `DuplicateTool`, `Contract`.
+    /// `Invalid`, `TooLarge`, `Import` (names what it wants from outside), `NoTools`, `UnsupportedType`, `DuplicateTool`, `Contract`;
+    /// `TooManyInstances`, because one of our suites is started once to learn its initial memory.
     pub fn load(&self, bytes: &[u8]) -> Result<Arc<Program>> {
         self.load_as(bytes, Path::Auto)
     }
