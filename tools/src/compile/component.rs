@@ -18,8 +18,9 @@ pub const STATE_SECTION: &str = "terrarium:state";
 pub(crate) fn wrap(suite: &Suite, surface: &Surface, interface: &Interface, mut core: Vec<u8>) -> Result<Vec<u8>> {
     let fault = |e| Error::Compiler { stage: "component", message: format!("{e:#}") };
     embed_component_metadata(&mut core, &interface.resolve, interface.world, StringEncoding::UTF8).map_err(fault)?;
-    // Validation costs as much as everything else; tests do it on every suite of the library.
-    let encoder = ComponentEncoder::default().validate(cfg!(debug_assertions));
+    // The encoder checks the module's exports against the WIT anyway; validating every byte as well would cost as much
+    // as all the rest, so the tests do that, on every suite of the library.
+    let encoder = ComponentEncoder::default().validate(false);
     let mut component = encoder.module(&core).map_err(fault)?.encode().map_err(fault)?;
     section(&mut component, DOCS_SECTION, &docs(suite, surface));
     section(&mut component, STATE_SECTION, &state(suite));

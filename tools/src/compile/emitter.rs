@@ -389,10 +389,10 @@ impl<'m, 'a> Emitter<'m, 'a> {
 fn appended(body: &[crate::tree::Statement]) -> Vec<usize> {
     let mut found = Vec::new();
     super::reach::statements(body, &mut |node| {
-        if let super::reach::Node::Statement(crate::tree::Statement::Append { list, .. }) = node {
-            if !found.contains(list) {
-                found.push(*list);
-            }
+        if let super::reach::Node::Statement(crate::tree::Statement::Append { list, .. }) = node
+            && !found.contains(list)
+        {
+            found.push(*list);
         }
     });
     found

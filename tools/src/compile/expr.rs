@@ -239,10 +239,10 @@ impl Emitter<'_, '_> {
         if let ExprKind::Local(local) = expr.kind {
             return Ok(self.variables[local].clone());
         }
-        if let ExprKind::Unwrap(option) = &expr.kind {
-            if let ExprKind::Local(local) = option.kind {
-                return Ok(self.variables[local][1..].to_vec());
-            }
+        if let ExprKind::Unwrap(option) = &expr.kind
+            && let ExprKind::Local(local) = option.kind
+        {
+            return Ok(self.variables[local][1..].to_vec());
         }
         self.expr(expr)?;
         Ok(self.keep(&expr.ty))
@@ -284,7 +284,7 @@ impl Emitter<'_, '_> {
         let mut parts = Vec::new();
         for piece in pieces {
             self.expr(piece)?;
-            self.to_text(&piece.ty)?;
+            self.piece_text(&piece.ty)?;
             parts.push((self.temporary_i32(), self.temporary_i32()));
             let (address, length) = parts[parts.len() - 1];
             self.set_all(&[address, length]);
@@ -314,7 +314,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Turns the value on the stack into text.
-    fn to_text(&mut self, ty: &Type) -> Result<()> {
+    fn piece_text(&mut self, ty: &Type) -> Result<()> {
         match ty {
             Type::Str | Type::Key(_) => {}
             Type::Int => self.call(Helper::IntText),

@@ -3,7 +3,7 @@
 //! Two memory forms share one set of rules, those of the component model's canonical ABI (little endian, natural
 //! alignment, records inline): the *canonical* form is what crosses the border; the *inner* form differs only in that a
 //! row is the 4-byte address of the row instead of its record. A type without rows has one form, so lists and records
-//! that come in or go out need no conversion. `tests/compile_layout.rs` holds this file against `wit_parser::SizeAlign`.
+//! that come in or go out need no conversion. The test below holds this file against `wit_parser::SizeAlign`.
 
 use crate::error::{Error, Result};
 use crate::suite::Suite;
@@ -202,5 +202,46 @@ fn depth(suite: &Suite, ty: &Type, at: usize) -> usize {
             .get(*record)
             .map_or(at, |r| r.fields.iter().map(|(_, ty)| depth(suite, ty, at + 1)).max().unwrap_or(at)),
         _ => at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::surface::Surface;
+    use wit_parser::{SizeAlign, TypeDefKind};
+
+    #[test]
+    fn canonical_layouts_are_those_of_wit_parser() {
+        let source = include_str!("../../tests/suites/language.star");
+        let suite = crate::parse_suite("language.star", source).expect("the suite checks");
+        let layouts = Layouts::new(&suite).unwrap();
+        let interface = super::super::wit::interface(&suite, &Surface::plain(&suite)).unwrap();
+        let mut sizes = SizeAlign::default();
+        sizes.fill(&interface.resolve);
+        let check = |name: &str, (offsets, extent): (Vec<u32>, Extent)| {
+            let mut types = interface.resolve.types.iter();
+            let (id, ty) = types.find(|(_, ty)| ty.name.as_deref() == Some(name)).expect(name);
+            let TypeDefKind::Record(record) = &ty.kind else { panic!("{name} is a record") };
+            let expected = sizes.field_offsets(record.fields.iter().map(|f| &f.ty));
+            let expected: Vec<_> = expected.iter().map(|(offset, _)| offset.size_wasm32() as u32).collect();
+            assert_eq!(offsets, expected, "{name}");
+            assert_eq!(extent.size as usize, sizes.size(&wit_parser::Type::Id(id)).size_wasm32(), "{name}");
+            assert_eq!(extent.align as usize, sizes.align(&wit_parser::Type::Id(id)).align_wasm32(), "{name}");
+        };
+        for (i, table) in suite.tables.iter().enumerate() {
+            check(&table.name, layouts.row(i));
+        }
+        for (i, record) in suite.records.iter().enumerate() {
+            check(&record.name.to_lowercase(), layouts.record(i, Form::Canonical));
+        }
+        assert!(suite.records.len() >= 3 && suite.tables.len() >= 2);
+    }
+
+    #[test]
+    fn endless_records_are_refused() {
+        let mut suite = crate::parse_suite("s", include_str!("../../tests/suites/language.star")).unwrap();
+        suite.records[0].fields[0].1 = Type::Record(0).list();
+        assert!(matches!(Layouts::new(&suite), Err(Error::Limit { .. })));
     }
 }

@@ -81,7 +81,7 @@ pub(crate) fn moves_rows(suite: &Suite, node: Node) -> bool {
     let mut moves = false;
     let mut look = |node: Node| match node {
         Node::Statement(Statement::Delete { .. }) | Node::Expr(Expr { kind: ExprKind::Insert { .. }, .. }) => {
-            moves = true
+            moves = true;
         }
         Node::Expr(Expr { kind: ExprKind::Call { function, .. }, .. }) => moves |= suite.functions[*function].writes,
         _ => {}
@@ -177,7 +177,9 @@ pub(crate) fn expr(e: &Expr, look: &mut dyn FnMut(Node)) {
         | ExprKind::Format(parts) => parts.iter().for_each(|part| expr(part, look)),
         ExprKind::Comprehension { iterable: over, condition, value, .. } => {
             iterable(over, look);
-            condition.iter().for_each(|c| expr(c, look));
+            if let Some(condition) = condition {
+                expr(condition, look);
+            }
             expr(value, look);
         }
         ExprKind::Binary { left: a, right: b, .. }

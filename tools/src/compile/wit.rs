@@ -77,7 +77,8 @@ fn check_surface(suite: &Suite, surface: &Surface) -> Result<()> {
                 _ => return bad(format!("parameter `{name}` of `{}` is unknown or given twice", shown.name)),
             }
         }
-        for (parameter, _) in parameters.iter().zip(&given).filter(|(p, given)| !**given && p.default.is_none()) {
+        let mut left_out = parameters.iter().zip(&given).filter(|(p, given)| !**given && p.default.is_none());
+        if let Some((parameter, _)) = left_out.next() {
             return bad(format!("`{}` leaves out `{}`, which has no default", shown.name, parameter.name));
         }
     }

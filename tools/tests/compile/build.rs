@@ -60,10 +60,6 @@ pub fn give(value: Expr) -> Statement {
     Statement::Return(Some(value))
 }
 
-pub fn if_(condition: Expr, then: Vec<Statement>) -> Statement {
-    Statement::If { arms: vec![(condition, then)], otherwise: vec![] }
-}
-
 pub fn require(condition: Expr, code: &str, message: &str) -> Statement {
     Statement::Require { condition, code: code.into(), message: text(message) }
 }

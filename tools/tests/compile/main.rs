@@ -3,6 +3,8 @@
 mod build;
 mod differ;
 mod first;
+mod interface;
+mod language;
 mod run;
 #[path = "../support/mod.rs"]
 mod support;
