@@ -1,0 +1,191 @@
+//! Reading episodes in order, in constant memory.
+
+use crate::error::{Error, Result};
+use crate::filter::EpisodeFilter;
+use crate::rows::environment::split;
+use crate::rows::task::kind;
+use crate::rows::{episode as rows, json, trace};
+use crate::store::Store;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{AssertSqlSafe, Connection, Executor, QueryBuilder, Row, Sqlite};
+use std::collections::{BTreeMap, VecDeque};
+use terrarium_envs::environment::Split;
+use terrarium_envs::episode::{Episode, EpisodeKey, Step, TokenTrace};
+use terrarium_envs::task::Kind;
+
+/// Episodes read at a time: some 2 MB.
+const PAGE: u64 = 128;
+
+/// Reads episodes one after another, ordered by task, policy, sample. It sees the database as it was when it was made, whatever is
+/// written meanwhile. It holds a connection of its own until it is dropped.
+pub struct EpisodeCursor {
+    store: Store,
+    connection: SqliteConnection,
+    filter: EpisodeFilter,
+    after: Option<EpisodeKey>,
+    left: u64,
+    page: VecDeque<StoredEpisode>,
+}
+
+/// An episode and what its task says about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredEpisode {
+    /// The episode.
+    pub episode: Episode,
+    /// Split of its task.
+    pub split: Split,
+    /// Kind of its task.
+    pub kind: Kind,
+}
+
+impl Store {
+    /// The episodes that a filter means, one after another.
+    pub async fn episodes(&self, filter: &EpisodeFilter) -> Result<EpisodeCursor> {
+        let options = self.shared.readers.connect_options();
+        let mut connection = self.sql(SqliteConnection::connect_with(&options).await)?;
+        self.sql(connection.execute("BEGIN").await)?;
+        // The first read fixes what the transaction sees.
+        self.sql(sqlx::query("SELECT 1 FROM meta LIMIT 1").fetch_optional(&mut connection).await)?;
+        let left = filter.limit.unwrap_or(u64::MAX);
+        Ok(EpisodeCursor {
+            store: self.clone(),
+            connection,
+            filter: filter.clone(),
+            after: None,
+            left,
+            page: VecDeque::new(),
+        })
+    }
+
+    /// One episode.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] when it is not stored.
+    pub async fn episode(&self, key: &EpisodeKey) -> Result<Episode> {
+        let mut reader = self.reader().await?;
+        let text = format!("SELECT {} FROM episodes e WHERE task_id = ? AND policy = ? AND sample = ?", rows::COLUMNS);
+        let query = sqlx::query(AssertSqlSafe(text)).bind(&key.task_id).bind(&key.policy).bind(key.sample);
+        let row = self.sql(query.fetch_optional(&mut *reader).await)?;
+        let episodes = self.assemble(&mut reader, row.into_iter().collect(), true).await?;
+        let unknown = || Error::Unknown {
+            what: "episode",
+            id: format!("{} of {} (sample {})", key.task_id, key.policy, key.sample),
+            path: self.path().to_path_buf(),
+        };
+        episodes.into_iter().next().ok_or_else(unknown)
+    }
+
+    /// Episodes of rows, with their steps and traces.
+    async fn assemble(
+        &self,
+        connection: &mut SqliteConnection,
+        found: Vec<SqliteRow>,
+        traces: bool,
+    ) -> Result<Vec<Episode>> {
+        let mut ids = Vec::with_capacity(found.len());
+        let mut expects_traces = false;
+        for row in &found {
+            ids.push(self.sql(row.try_get::<i64, _>("id"))?);
+            expects_traces |= self.sql(row.try_get::<i64, _>("trace_count"))? > 0;
+        }
+        let ids = json(&ids);
+        let mut steps = self.steps(connection, &ids).await?;
+        let mut traces = if traces && expects_traces { Some(self.traces(connection, &ids).await?) } else { None };
+        let mut episodes = Vec::with_capacity(found.len());
+        for row in &found {
+            let id: i64 = self.sql(row.try_get("id"))?;
+            let environment_id: &str = self.sql(row.try_get("environment_id"))?;
+            let system = self.system(connection, environment_id).await?;
+            let system = system.ok_or_else(|| self.corrupt(format!("environment {environment_id} is gone")))?;
+            let traces = traces.as_mut().map(|all| all.remove(&id).unwrap_or_default());
+            let episode = rows::read(row, steps.remove(&id).unwrap_or_default(), traces, &system);
+            episodes.push(episode.map_err(|e| self.corrupt(format!("table episodes: {e}")))?);
+        }
+        Ok(episodes)
+    }
+
+    async fn steps(&self, connection: &mut SqliteConnection, ids: &str) -> Result<BTreeMap<i64, Vec<Step>>> {
+        let columns = rows::STEP_COLUMNS;
+        let text = format!(
+            "SELECT {columns} FROM steps WHERE episode_id IN (SELECT value FROM json_each(?)) ORDER BY episode_id, number"
+        );
+        let found = self.sql(sqlx::query(AssertSqlSafe(text)).bind(ids).fetch_all(connection).await)?;
+        let mut steps: BTreeMap<i64, Vec<Step>> = BTreeMap::new();
+        for row in &found {
+            let step = self.sql(rows::read_step(row))?;
+            steps.entry(self.sql(row.try_get("episode_id"))?).or_default().push(step);
+        }
+        Ok(steps)
+    }
+
+    async fn traces(&self, connection: &mut SqliteConnection, ids: &str) -> Result<BTreeMap<i64, Vec<TokenTrace>>> {
+        let columns = trace::COLUMNS;
+        let text = format!(
+            "SELECT {columns} FROM traces WHERE episode_id IN (SELECT value FROM json_each(?)) ORDER BY episode_id, number"
+        );
+        let found = self.sql(sqlx::query(AssertSqlSafe(text)).bind(ids).fetch_all(connection).await)?;
+        let mut traces: BTreeMap<i64, Vec<TokenTrace>> = BTreeMap::new();
+        for row in &found {
+            let of_episode = traces.entry(self.sql(row.try_get("episode_id"))?).or_default();
+            let trace = trace::read(row, of_episode.last()).map_err(|e| self.corrupt(format!("table traces: {e}")))?;
+            of_episode.push(trace);
+        }
+        Ok(traces)
+    }
+}
+
+impl EpisodeCursor {
+    /// The next episode, or none at the end.
+    pub async fn next(&mut self) -> Result<Option<Episode>> {
+        Ok(self.next_stored().await?.map(|stored| stored.episode))
+    }
+
+    /// The next episode with its task's split and kind, or none at the end.
+    pub async fn next_stored(&mut self) -> Result<Option<StoredEpisode>> {
+        if self.page.is_empty() && self.left > 0 {
+            self.read_page().await?;
+        }
+        Ok(self.page.pop_front())
+    }
+
+    /// All that are left, in one list.
+    pub async fn collect(mut self) -> Result<Vec<Episode>> {
+        let mut all = Vec::new();
+        while let Some(episode) = self.next().await? {
+            all.push(episode);
+        }
+        Ok(all)
+    }
+
+    async fn read_page(&mut self) -> Result<()> {
+        // A cross join keeps episodes outside, so that their unique index gives the order without sorting.
+        let text = format!(
+            "SELECT {}, t.split, t.kind FROM episodes e CROSS JOIN tasks t ON t.id = e.task_id WHERE TRUE",
+            rows::COLUMNS
+        );
+        let mut query = QueryBuilder::<Sqlite>::new(text);
+        if let Some(after) = &self.after {
+            query.push(" AND (e.task_id, e.policy, e.sample) > (").push_bind(after.task_id.clone());
+            query.push(", ").push_bind(after.policy.clone()).push(", ").push_bind(after.sample).push(")");
+        }
+        self.filter.push(&mut query);
+        let size = PAGE.min(self.left);
+        query.push(" ORDER BY e.task_id, e.policy, e.sample LIMIT ").push_bind(size.cast_signed());
+        let found = self.store.sql(query.build().fetch_all(&mut self.connection).await)?;
+        self.left = if found.len() as u64 == size { self.left - size } else { 0 };
+        let traces = !self.filter.without_traces;
+        let mut heads = Vec::with_capacity(found.len());
+        for row in &found {
+            let split = split(self.store.sql(row.try_get("split"))?).map_err(|e| self.store.corrupt(e))?;
+            heads.push((split, kind(self.store.sql(row.try_get("kind"))?).map_err(|e| self.store.corrupt(e))?));
+        }
+        let episodes = self.store.assemble(&mut self.connection, found, traces).await?;
+        self.page = episodes
+            .into_iter()
+            .zip(heads)
+            .map(|(episode, (split, kind))| StoredEpisode { episode, split, kind })
+            .collect();
+        self.after = self.page.back().map(|e| e.episode.key.clone());
+        Ok(())
+    }
+}

@@ -1,0 +1,249 @@
+//! Running stored episodes again: the same messages through today's episode loop, sandbox and verifier, compared byte by byte.
+//!
+//! No policy is asked. A scripted agent says what the stored one said, turn by turn, on the stored component; results, changes, fuel,
+//! checks, reward and outcome must come out the same. Durations are not compared. Not run again are episodes whose end has nothing to do
+//! with the world: `epoch_deadline` (wall clock) and `harness_error`.
+
+use crate::error::{Error, Result};
+use crate::filter::EpisodeFilter;
+use crate::store::Store;
+use async_trait::async_trait;
+use serde::Serialize;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use terrarium_envs::Loaded;
+use terrarium_envs::budget::Budget;
+use terrarium_envs::episode::{Episode, EpisodeKey, Step, TokenTrace};
+use terrarium_envs::episode_loop::run_episode;
+use terrarium_envs::message::Message;
+use terrarium_envs::outcome::Outcome;
+use terrarium_envs::policy::{Agent, PolicyFailure, PolicyTurn, Situation};
+use terrarium_envs::sandbox::Sandbox;
+use terrarium_envs::task::Task;
+
+/// Differences listed; more are only counted.
+const LISTED_MAX: usize = 100;
+
+/// What running episodes again came to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RescoreReport {
+    /// Episodes run again.
+    pub episodes: u64,
+    /// Tool calls run again.
+    pub calls: u64,
+    /// Episodes that came out the same to the last byte.
+    pub identical: u64,
+    /// Episodes that differ, by what differs first.
+    pub different: BTreeMap<&'static str, u64>,
+    /// Episodes whose reward differs (a part of those).
+    pub reward_changed: u64,
+    /// Episodes that were not run again, by outcome.
+    pub skipped: BTreeMap<&'static str, u64>,
+    /// The first 100 that differ.
+    pub differences: Vec<Difference>,
+}
+
+/// The first difference of one episode.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// Which episode.
+    pub key: EpisodeKey,
+    /// Where: `step 3 result`, `checks`, `outcome`, `message 4`, ...
+    pub place: String,
+    /// What is stored there.
+    pub stored: String,
+    /// What came out now.
+    pub now: String,
+}
+
+/// Runs the episodes that a filter means again. `progress` is told the number done after each.
+///
+/// # Errors
+/// Those of reading the store, and [`Error::Replay`] when a stored component does not load.
+pub async fn rescore(
+    store: &Store,
+    sandbox: &Sandbox,
+    filter: &EpisodeFilter,
+    mut progress: impl FnMut(u64) + Send,
+) -> Result<RescoreReport> {
+    let mut report = RescoreReport::default();
+    let mut cursor = store.episodes(filter).await?;
+    // Episodes come ordered by task, tasks by environment: one of each at a time is enough.
+    let mut current: Option<(Arc<Loaded>, Arc<Task>)> = None;
+    while let Some(stored) = cursor.next().await? {
+        if matches!(stored.outcome, Outcome::EpochDeadline | Outcome::HarnessError) {
+            *report.skipped.entry(stored.outcome.name()).or_default() += 1;
+            continue;
+        }
+        let (loaded, task) = match current.take() {
+            Some((loaded, task)) if task.id == stored.key.task_id => (loaded, task),
+            Some((loaded, _)) if loaded.environment().id == stored.environment_id => {
+                (loaded, Arc::new(store.task(&stored.key.task_id).await?))
+            }
+            _ => {
+                (load(store, sandbox, &stored.environment_id).await?, Arc::new(store.task(&stored.key.task_id).await?))
+            }
+        };
+        let now = replay(&loaded, &task, &stored).await;
+        current = Some((loaded, task));
+        report.episodes += 1;
+        report.calls += stored.steps.len() as u64;
+        report.reward_changed += u64::from(stored.reward != now.reward);
+        match first_difference(&stored, &now) {
+            None => report.identical += 1,
+            Some((what, place, then, now)) => {
+                *report.different.entry(what).or_default() += 1;
+                if report.differences.len() < LISTED_MAX {
+                    report.differences.push(Difference { key: stored.key, place, stored: then, now });
+                }
+            }
+        }
+        progress(report.episodes);
+    }
+    Ok(report)
+}
+
+async fn load(store: &Store, sandbox: &Sandbox, id: &str) -> Result<Arc<Loaded>> {
+    let environment = Arc::new(store.environment(id).await?);
+    Loaded::load(sandbox, &environment)
+        .map_err(|e| Error::Replay { environment_id: id.to_owned(), detail: e.to_string() })
+}
+
+/// Runs one stored episode again.
+pub async fn replay(loaded: &Arc<Loaded>, task: &Task, stored: &Episode) -> Episode {
+    let mut agent = Replay::of(stored);
+    let budget = budget_of(stored);
+    run_episode(loaded, task, &mut agent, &budget, stored.key.clone(), stored.seed).await
+}
+
+/// An agent that says what a stored one said.
+struct Replay {
+    turns: VecDeque<PolicyTurn>,
+    end: PolicyFailure,
+}
+
+impl Replay {
+    fn of(stored: &Episode) -> Replay {
+        let mut traces: BTreeMap<u32, TokenTrace> = stored.traces.iter().map(|t| (t.turn, t.clone())).collect();
+        let mut turns = VecDeque::new();
+        for (index, message) in stored.messages.iter().enumerate() {
+            let Message::Assistant { content, reasoning, calls } = message else { continue };
+            let malformed = match stored.messages.get(index + 1) {
+                // The host's word on a message it could not read.
+                Some(Message::User { content }) if calls.is_empty() => Some(complaint(content).to_owned()),
+                None if calls.is_empty() && stored.outcome == Outcome::FormatError => stored.error.clone(),
+                _ => None,
+            };
+            let trace = traces.remove(&(turns.len() as u32));
+            turns.push_back(PolicyTurn {
+                content: content.clone(),
+                reasoning: reasoning.clone(),
+                calls: calls.clone(),
+                trace,
+                malformed,
+            });
+        }
+        let end = match stored.outcome {
+            Outcome::OutOfContext => {
+                PolicyFailure::OutOfContext { window: window(stored.error.as_deref().unwrap_or_default()) }
+            }
+            _ => PolicyFailure::Failed(stored.error.clone().unwrap_or_default()),
+        };
+        Replay { turns, end }
+    }
+}
+
+/// What was wrong, out of the host's message about it.
+fn complaint(content: &str) -> &str {
+    let wrong = content.strip_prefix("Your last message could not be read: ").unwrap_or(content);
+    wrong.strip_suffix(". Write it again in the required form.").unwrap_or(wrong)
+}
+
+/// The size of the window that an error message names.
+fn window(error: &str) -> usize {
+    error.split(|c: char| !c.is_ascii_digit()).find_map(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+#[async_trait]
+impl Agent for Replay {
+    async fn act(&mut self, _: Situation<'_>) -> Result<PolicyTurn, PolicyFailure> {
+        self.turns.pop_front().ok_or_else(|| self.end.clone())
+    }
+}
+
+/// The tightest budget under which the stored episode would have gone as it did. Budgets are not stored; only the limit that ended
+/// an episode shows in it.
+fn budget_of(stored: &Episode) -> Budget {
+    let mut budget = Budget { turns: u32::MAX, calls: u32::MAX, context_bytes: usize::MAX, format_errors: u32::MAX };
+    let bytes: usize = stored.messages.iter().map(Message::bytes).sum();
+    match stored.outcome {
+        // The last message has calls without a result: the budget of calls ended it.
+        Outcome::OutOfTurns if calls(stored) > stored.steps.len() => budget.calls = stored.steps.len() as u32,
+        Outcome::OutOfTurns => budget.turns = stored.turns,
+        Outcome::OutOfContext if stored.error.is_none() => budget.context_bytes = bytes.saturating_sub(1),
+        Outcome::FormatError => budget.format_errors = malformed_at_end(stored),
+        _ => {}
+    }
+    budget
+}
+
+fn calls(stored: &Episode) -> usize {
+    stored.messages.iter().map(|m| if let Message::Assistant { calls, .. } = m { calls.len() } else { 0 }).sum()
+}
+
+/// Turns at the end that could not be read, whole or in the arguments of a call.
+fn malformed_at_end(stored: &Episode) -> u32 {
+    let mut count = 0;
+    for turn in (0..stored.turns).rev() {
+        let mut of_turn = stored.steps.iter().filter(|s| s.turn == turn).peekable();
+        let unread = of_turn.peek().is_none();
+        if !unread && !of_turn.any(|s| s.outcome == "bad_arguments" && !is_object(&s.arguments)) {
+            break;
+        }
+        count += 1;
+    }
+    count
+}
+
+fn is_object(arguments: &str) -> bool {
+    arguments.trim().is_empty() || matches!(serde_json::from_str(arguments), Ok(serde_json::Value::Object(_)))
+}
+
+/// The kind and place of the first difference, and both sides of it.
+fn first_difference(stored: &Episode, now: &Episode) -> Option<(&'static str, String, String, String)> {
+    let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
+    for (n, (a, b)) in stored.steps.iter().zip(&now.steps).enumerate() {
+        let parts: [(&'static str, fn(&Step) -> String); 6] = [
+            ("result", |s| s.result.clone()),
+            ("outcome", |s| s.outcome.clone()),
+            ("diff", |s| s.diff.clone()),
+            ("fuel", |s| s.fuel.to_string()),
+            ("call", |s| format!("{} {} {}", s.call_id, s.tool, s.arguments)),
+            ("turn", |s| s.turn.to_string()),
+        ];
+        for (what, part) in parts {
+            if part(a) != part(b) {
+                return Some((what, format!("step {n} {what}"), part(a), part(b)));
+            }
+        }
+    }
+    if stored.steps.len() != now.steps.len() {
+        return Some(("steps", "number of steps".into(), stored.steps.len().to_string(), now.steps.len().to_string()));
+    }
+    for (n, (a, b)) in stored.messages.iter().zip(&now.messages).enumerate() {
+        if a != b {
+            return Some(("messages", format!("message {n}"), text(a), text(b)));
+        }
+    }
+    let rest: [(&'static str, String, String); 8] = [
+        ("messages", stored.messages.len().to_string(), now.messages.len().to_string()),
+        ("answer", text(&stored.answer), text(&now.answer)),
+        ("checks", text(&stored.checks), text(&now.checks)),
+        ("outcome", stored.outcome.name().into(), now.outcome.name().into()),
+        ("reward", text(&stored.reward), text(&now.reward)),
+        ("error", text(&stored.error), text(&now.error)),
+        ("turns", stored.turns.to_string(), now.turns.to_string()),
+        ("traces", text(&stored.traces.len()), text(&now.traces.len())),
+    ];
+    rest.into_iter().find(|(_, a, b)| a != b).map(|(what, a, b)| (what, what.to_owned(), a, b))
+}

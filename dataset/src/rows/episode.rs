@@ -1,0 +1,120 @@
+//! Rows of `episodes` and `steps`.
+
+use super::{from_json, json, messages};
+use crate::insert::{Row, Table};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+use terrarium_envs::episode::{Episode, EpisodeKey, Step, TokenTrace};
+use terrarium_envs::outcome::Outcome;
+
+/// How episodes are written.
+pub static TABLE: Table = Table::new(
+    "INSERT INTO episodes (id, task_id, policy, sample, environment_id, seed, outcome, reward, turns, step_count, trace_count, \
+     elapsed_us, answer, error, checks, messages)",
+    16,
+);
+
+/// How steps are written.
+pub static STEPS: Table = Table::new(
+    "INSERT INTO steps (episode_id, number, turn, tool, outcome, fuel, elapsed_us, call_id, arguments, diff, result)",
+    11,
+);
+
+/// The columns that [`read`] reads, of the table `e`.
+pub const COLUMNS: &str = "e.id, e.task_id, e.policy, e.sample, e.environment_id, e.seed, e.outcome, e.reward, e.turns, e.step_count, \
+     e.trace_count, e.elapsed_us, e.answer, e.error, e.checks, e.messages";
+
+/// The columns that [`read_step`] reads.
+pub const STEP_COLUMNS: &str = "episode_id, turn, tool, outcome, fuel, elapsed_us, call_id, arguments, diff, result";
+
+/// The row of an episode with the internal id `id`, whose environment has the system message `system`.
+pub fn write(id: i64, episode: &mut Episode, system: &str) -> Row {
+    let messages = messages::write(&episode.messages, &episode.steps, system);
+    Row::with_capacity(16)
+        .integer(id)
+        .text(std::mem::take(&mut episode.key.task_id))
+        .text(std::mem::take(&mut episode.key.policy))
+        .integer(episode.key.sample)
+        .text(std::mem::take(&mut episode.environment_id))
+        .unsigned(episode.seed)
+        .text(episode.outcome.name())
+        .real(episode.reward)
+        .integer(episode.turns)
+        .integer(episode.steps.len() as i64)
+        .integer(episode.traces.len() as i64)
+        .unsigned(episode.elapsed_us)
+        .maybe_text(episode.answer.take())
+        .maybe_text(episode.error.take())
+        .text(json(&episode.checks))
+        .text(messages)
+}
+
+/// The row of a step.
+pub fn write_step(episode: i64, number: usize, step: Step) -> Row {
+    Row::with_capacity(11)
+        .integer(episode)
+        .integer(number as i64)
+        .integer(step.turn)
+        .text(step.tool)
+        .text(step.outcome)
+        .unsigned(step.fuel)
+        .unsigned(step.elapsed_us)
+        .text(step.call_id)
+        .text(step.arguments)
+        .text(step.diff)
+        .text(step.result)
+}
+
+/// The step of a row.
+pub fn read_step(row: &SqliteRow) -> Result<Step, sqlx::Error> {
+    Ok(Step {
+        turn: row.try_get("turn")?,
+        call_id: row.try_get("call_id")?,
+        tool: row.try_get("tool")?,
+        arguments: row.try_get("arguments")?,
+        result: row.try_get("result")?,
+        outcome: row.try_get("outcome")?,
+        diff: row.try_get("diff")?,
+        fuel: row.try_get::<i64, _>("fuel")?.cast_unsigned(),
+        elapsed_us: row.try_get::<i64, _>("elapsed_us")?.cast_unsigned(),
+    })
+}
+
+/// The episode of a row, given its steps, its traces (none: left out) and its environment's system message.
+pub fn read(
+    row: &SqliteRow,
+    steps: Vec<Step>,
+    traces: Option<Vec<TokenTrace>>,
+    system: &str,
+) -> Result<Episode, String> {
+    let text = |column| row.try_get::<&str, _>(column).map_err(|e| e.to_string());
+    let outcome = text("outcome")?;
+    let counts = (integer(row, "step_count")?, integer(row, "trace_count")?);
+    let found = (steps.len() as i64, traces.as_ref().map_or(counts.1, |t| t.len() as i64));
+    if counts != found {
+        return Err(format!("an episode of {} has (steps, traces) {found:?}, not {counts:?}", text("task_id")?));
+    }
+    Ok(Episode {
+        key: EpisodeKey {
+            task_id: text("task_id")?.to_owned(),
+            policy: text("policy")?.to_owned(),
+            sample: row.try_get("sample").map_err(|e| e.to_string())?,
+        },
+        environment_id: text("environment_id")?.to_owned(),
+        seed: integer(row, "seed")?.cast_unsigned(),
+        outcome: Outcome::from_name(outcome).ok_or_else(|| format!("column outcome: there is no outcome {outcome}"))?,
+        reward: row.try_get("reward").map_err(|e| e.to_string())?,
+        checks: from_json("checks", text("checks")?)?,
+        answer: row.try_get("answer").map_err(|e| e.to_string())?,
+        error: row.try_get("error").map_err(|e| e.to_string())?,
+        messages: messages::read(text("messages")?, &steps, system)?,
+        steps,
+        traces: traces.unwrap_or_default(),
+        turns: row.try_get("turns").map_err(|e| e.to_string())?,
+        elapsed_us: integer(row, "elapsed_us")?.cast_unsigned(),
+    })
+}
+
+fn integer(row: &SqliteRow, column: &str) -> Result<i64, String> {
+    row.try_get(column).map_err(|e| e.to_string())
+}

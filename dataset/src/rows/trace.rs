@@ -1,0 +1,64 @@
+//! Rows of `traces`.
+//!
+//! The prompt of a turn begins with the prompt and the sampled tokens of the turn before; only the rest is stored, so that a
+//! conversation of n turns takes O(n) tokens, not O(n^2).
+
+use super::pack::{pack_numbers, unpack_numbers};
+use crate::insert::{Row, Table};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+use terrarium_envs::episode::TokenTrace;
+
+/// How they are written.
+pub static TABLE: Table = Table::new(
+    "INSERT INTO traces (episode_id, number, turn, finish, prompt_shared, prompt_count, token_count, prompt_ids, token_ids, logprobs, experts)",
+    11,
+);
+
+/// The columns that [`read`] reads.
+pub const COLUMNS: &str = "episode_id, turn, finish, prompt_shared, prompt_ids, token_ids, logprobs, experts";
+
+/// The rows of an episode's traces.
+pub fn write(episode: i64, traces: &[TokenTrace]) -> impl Iterator<Item = Row> + '_ {
+    traces.iter().enumerate().map(move |(number, trace)| {
+        let shared = number.checked_sub(1).map_or(0, |before| shared(&traces[before], &trace.prompt_ids));
+        Row::with_capacity(11)
+            .integer(episode)
+            .integer(number as i64)
+            .integer(trace.turn)
+            .text(&trace.finish)
+            .integer(shared as i64)
+            .integer(trace.prompt_ids.len() as i64)
+            .integer(trace.token_ids.len() as i64)
+            .blob(pack_numbers(&trace.prompt_ids[shared..]))
+            .blob(pack_numbers(&trace.token_ids))
+            .blob(pack_numbers(&trace.logprobs))
+            .blob(pack_numbers(&trace.experts))
+    })
+}
+
+/// How many leading tokens of `prompt` continue the turn `before`.
+fn shared(before: &TokenTrace, prompt: &[u32]) -> usize {
+    before.prompt_ids.iter().chain(&before.token_ids).zip(prompt).take_while(|(a, b)| a == b).count()
+}
+
+/// The trace of a row, which follows `before`.
+pub fn read(row: &SqliteRow, before: Option<&TokenTrace>) -> Result<TokenTrace, String> {
+    let blob = |column| row.try_get::<&[u8], _>(column).map_err(|e| e.to_string());
+    let shared: u32 = row.try_get("prompt_shared").map_err(|e| e.to_string())?;
+    let mut prompt_ids: Vec<u32> = before
+        .map(|t| t.prompt_ids.iter().chain(&t.token_ids).take(shared as usize).copied().collect())
+        .unwrap_or_default();
+    if prompt_ids.len() != shared as usize {
+        return Err(format!("column prompt_shared: {shared} tokens, the turn before has {}", prompt_ids.len()));
+    }
+    prompt_ids.extend(unpack_numbers::<u32>(blob("prompt_ids")?)?);
+    Ok(TokenTrace {
+        turn: row.try_get("turn").map_err(|e| e.to_string())?,
+        prompt_ids,
+        token_ids: unpack_numbers(blob("token_ids")?)?,
+        logprobs: unpack_numbers(blob("logprobs")?)?,
+        experts: unpack_numbers(blob("experts")?)?,
+        finish: row.try_get("finish").map_err(|e| e.to_string())?,
+    })
+}

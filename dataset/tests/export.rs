@@ -1,0 +1,169 @@
+//! The export: what a line looks like, that its bytes depend on nothing else, and that Hugging Face's loader keeps them.
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+use terrarium_dataset::export::openai::{OpenAiOptions, export};
+use terrarium_dataset::{EpisodeFilter, Store, TaskFilter};
+use terrarium_envs::environment::Split;
+use terrarium_envs::episode::Episode;
+use terrarium_envs::message::Message;
+use terrarium_envs::outcome::Outcome;
+
+/// Environments 0..4 (one a split), 3 tasks each, 2 policies, episodes with and without a reward.
+async fn filled(dir: &Path, order: usize) -> Store {
+    let store = Store::create(dir.join("terrarium.db")).await.unwrap();
+    store.put_meta("seed", "7").await.unwrap();
+    let mut all: Vec<Episode> = Vec::new();
+    for n in 0..4 {
+        let environment = support::environment((n + order) % 4);
+        let tasks: Vec<_> = (0..3).map(|n| support::task(&environment, n)).collect();
+        store.put_environment_with_tasks(&environment, &tasks, None).await.unwrap();
+        for task in &tasks {
+            for policy in ["expert", "openai:some/model|v2"] {
+                for sample in 0..3 {
+                    let mut episode = support::episode(task, &environment.system, policy, sample, 3 + sample as usize);
+                    if sample == 1 {
+                        episode.outcome = Outcome::PolicyError;
+                        episode.reward = None;
+                        episode.error = Some("the endpoint said 500".into());
+                    }
+                    if let Some(Message::Assistant { reasoning, .. }) = episode.messages.get_mut(2) {
+                        *reasoning = "First I look.".into();
+                    }
+                    episode.elapsed_us = order as u64;
+                    all.push(episode);
+                }
+            }
+        }
+    }
+    if order % 2 == 1 {
+        all.reverse();
+    }
+    for batch in all.chunks(5 + order) {
+        store.put_episodes(batch.to_vec()).await.unwrap();
+    }
+    store
+}
+
+fn read(dir: &Path, name: &str) -> String {
+    std::fs::read_to_string(dir.join(name)).unwrap()
+}
+
+#[tokio::test]
+async fn a_line_and_the_card() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path(), 0).await;
+    let out = dir.path().join("out");
+    let summary = export(&store, &EpisodeFilter::default(), &out, &OpenAiOptions::default()).await.unwrap();
+    let files: Vec<_> = summary.files.iter().map(|f| (f.name.to_str().unwrap(), f.split, f.rows)).collect();
+    let expected = [
+        ("train.jsonl", Some("train"), 18),
+        ("validation.jsonl", Some("validation"), 18),
+        ("test_suite.jsonl", Some("test_suite"), 18),
+        ("test_process.jsonl", Some("test_process"), 18),
+        ("README.md", None, 0),
+    ];
+    assert_eq!((summary.rows, files.as_slice()), (72, expected.as_slice()));
+    for file in &summary.files {
+        assert_eq!(std::fs::metadata(out.join(&file.name)).unwrap().len(), file.bytes);
+    }
+    let train = read(&out, "train.jsonl");
+    let system = "You work at desk 0. Members with fines above 10.00 may not borrow. ";
+    let first = train.lines().next().unwrap().replace(&system.repeat(12), "<system>");
+    insta::assert_snapshot!("line", first);
+    insta::assert_snapshot!("card", read(&out, "README.md"));
+    let broken: serde_json::Value = serde_json::from_str(train.lines().nth(1).unwrap()).unwrap();
+    assert_eq!((&broken["reward"], &broken["outcome"]), (&serde_json::Value::Null, &"policy_error".into()));
+}
+
+#[tokio::test]
+async fn the_same_content_gives_the_same_bytes() {
+    let mut exports = Vec::new();
+    for order in 0..3 {
+        let dir = tempfile::tempdir().unwrap();
+        let store = filled(dir.path(), order).await;
+        let out = dir.path().join("out");
+        let options = OpenAiOptions { thinking: true, ..OpenAiOptions::default() };
+        export(&store, &EpisodeFilter::default(), &out, &options).await.unwrap();
+        exports
+            .push(Split::ALL.map(|s| read(&out, &format!("{}.jsonl", s.name()))).join("") + &read(&out, "README.md"));
+    }
+    assert!(exports[0] == exports[1] && exports[1] == exports[2], "the bytes depend on the order of storing");
+    assert!(
+        exports[0].contains(r#""reasoning_content":"First I look.""#) && exports[0].contains("name: reasoning_content")
+    );
+    assert!(!exports[0].contains("elapsed"));
+}
+
+#[tokio::test]
+async fn options_and_filters() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path(), 0).await;
+    let out = dir.path().join("out");
+    export(&store, &EpisodeFilter::default(), &out, &OpenAiOptions::default()).await.unwrap();
+    assert!(!read(&out, "train.jsonl").contains("First I look"), "thinking leaves only when asked for");
+
+    // A smaller export into the same folder replaces it: no file of a split that is empty now stays.
+    let tasks = TaskFilter { split: Some(Split::Validation), ..TaskFilter::default() };
+    let filter = EpisodeFilter {
+        tasks,
+        outcomes: vec![Outcome::Solved],
+        policies: vec!["expert".into()],
+        ..EpisodeFilter::default()
+    };
+    let options = OpenAiOptions { tools_as_objects: true, ..OpenAiOptions::default() };
+    let summary = export(&store, &filter, &out, &options).await.unwrap();
+    assert_eq!(summary.rows, 3);
+    let mut names: Vec<_> =
+        std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["README.md", "validation.jsonl"]);
+    for line in read(&out, "validation.jsonl").lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let tools: Vec<_> =
+            line["tools"].as_array().unwrap().iter().map(|t| t["function"]["name"].as_str().unwrap()).collect();
+        assert_eq!(tools, ["check_out", "find_loans", "submit"]);
+        assert_eq!((line["outcome"].as_str(), line["policy"].as_str()), (Some("solved"), Some("expert")));
+    }
+    // Nothing at all is an export too.
+    let none = EpisodeFilter { policies: vec!["nobody".into()], ..EpisodeFilter::default() };
+    let summary = export(&store, &none, &out, &OpenAiOptions::default()).await.unwrap();
+    assert_eq!((summary.rows, summary.files.len()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path(), 0).await;
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    let error = export(&store, &EpisodeFilter::default(), &dir.path().join("file/out"), &OpenAiOptions::default())
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("file/out"), "{error}");
+}
+
+/// Loads the export with the `datasets` package, if this Python has it, and compares every string with the file's.
+#[tokio::test]
+async fn hugging_face_datasets_keeps_every_string() {
+    let python = |args: &[&str]| Command::new("python3").args(args).output();
+    if !python(&["-c", "import datasets"]).is_ok_and(|o| o.status.success()) {
+        eprintln!(
+            "SKIPPED hugging_face_datasets_keeps_every_string: this python3 has no `datasets` (pip install datasets)"
+        );
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path(), 0).await;
+    let out = dir.path().join("out");
+    for thinking in [false, true] {
+        export(&store, &EpisodeFilter::default(), &out, &OpenAiOptions { thinking, ..OpenAiOptions::default() })
+            .await
+            .unwrap();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hf_datasets.py");
+        let done = python(&[script, out.to_str().unwrap()]).unwrap();
+        let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success() && said.contains("72 rows equal"), "{said}");
+    }
+}
