@@ -71,9 +71,9 @@ impl Dice {
         }
     }
 
-    /// A world of half the usual size, derived columns left open.
+    /// A world of the least size, derived columns left open.
     pub fn world(&mut self, suite: &Suite) -> World {
-        let sizes: Vec<u32> = suite.tables.iter().map(|t| (t.rows.0 / 2).max(4)).collect();
+        let sizes: Vec<u32> = suite.tables.iter().map(|t| t.rows.0).collect();
         let tables = suite.tables.iter().enumerate().map(|(table, definition)| {
             let mut rows: Vec<Vec<Value>> = Vec::new();
             while rows.len() < sizes[table] as usize {
@@ -117,7 +117,7 @@ impl Dice {
                 _ => Value::Key(suite.tables[*table].key.key(99_999)),
             };
         }
-        if self.percent(4) {
+        if self.percent(8) {
             let extreme = |dice: &mut Self| [-1, 0, i64::MAX, i64::MIN][dice.below(4)];
             match ty {
                 Type::Int => return Value::Int(extreme(self)),
