@@ -1,6 +1,7 @@
 //! Storing episodes: the store is the scheduler's sink.
 
 use crate::error::{Error, Result};
+use crate::rows::pack::Packer;
 use crate::rows::{episode as rows, trace};
 use crate::store::Store;
 use async_trait::async_trait;
@@ -46,10 +47,11 @@ impl Store {
         let mut episode_rows = Vec::with_capacity(episodes.len());
         let mut step_rows = Vec::with_capacity(episodes.iter().map(|e| e.steps.len()).sum());
         let mut trace_rows = Vec::new();
+        let mut packer = Packer::new();
         for (id, episode) in (last + 1..).zip(&mut episodes) {
             let system = Arc::clone(&systems[&episode.environment_id]);
             episode_rows.push(rows::write(id, episode, &system));
-            trace_rows.extend(trace::write(id, &episode.traces));
+            trace_rows.extend(trace::write(id, &episode.traces, &mut packer));
             let steps = std::mem::take(&mut episode.steps);
             step_rows.extend(steps.into_iter().enumerate().map(|(number, step)| rows::write_step(id, number, step)));
         }

@@ -192,10 +192,11 @@ impl Store {
         let Some(writer) = &self.shared.writer else {
             return Err(Error::ReadOnly { path: self.shared.path.clone() });
         };
-        let mut connection = writer.lock().await;
-        let begun = connection.execute("BEGIN IMMEDIATE").await;
+        // Open before it is begun: if this future is dropped meanwhile, SQLite's thread may begin it all the same.
+        let mut transaction = Transaction { store: self, connection: writer.lock().await, open: true };
+        let begun = transaction.connection.execute("BEGIN IMMEDIATE").await;
         self.sql(begun)?;
-        Ok(Transaction { store: self, connection, open: true })
+        Ok(transaction)
     }
 
     /// A connection that reads.

@@ -8,6 +8,8 @@ mod check;
 pub mod compile;
 pub mod error;
 pub mod eval;
+#[cfg(feature = "oracle")]
+pub mod oracle;
 pub mod schema;
 pub mod suite;
 pub mod surface;

@@ -30,7 +30,7 @@ pub fn write(environment: &Environment) -> Row {
         .text(json(&environment.recipe))
         .text(&environment.system)
         .text(json(&environment.tools))
-        .blob(pack::pack(&environment.component))
+        .blob(pack::Packer::new().bytes(&environment.component))
 }
 
 /// The environment of a row.

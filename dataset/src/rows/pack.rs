@@ -5,9 +5,35 @@ const LEVEL: i32 = 3;
 /// No unpacked list may be larger, so that a damaged database cannot make us allocate without bound.
 const BYTES_MAX: u64 = 1 << 30;
 
-/// Packs bytes.
-pub fn pack(bytes: &[u8]) -> Vec<u8> {
-    zstd::bulk::compress(bytes, LEVEL).expect("compressing into memory cannot fail")
+/// Packs lists with one zstd context: making a context costs more than packing a short list.
+pub struct Packer {
+    compressor: zstd::bulk::Compressor<'static>,
+    bytes: Vec<u8>,
+}
+
+impl Packer {
+    /// A packer.
+    pub fn new() -> Packer {
+        let compressor = zstd::bulk::Compressor::new(LEVEL).expect("making a zstd context fails only without memory");
+        Packer { compressor, bytes: Vec::new() }
+    }
+
+    /// Packs bytes.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.compressor.compress(bytes).expect("compressing into memory cannot fail")
+    }
+
+    /// Packs numbers.
+    pub fn numbers<N: Number>(&mut self, numbers: &[N]) -> Vec<u8> {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.clear();
+        for number in numbers {
+            bytes.extend_from_slice(number.to_bytes().as_ref());
+        }
+        let packed = self.bytes(&bytes);
+        self.bytes = bytes;
+        packed
+    }
 }
 
 /// Unpacks bytes.
@@ -50,15 +76,6 @@ number!(u16, 2);
 number!(u32, 4);
 number!(f32, 4);
 
-/// Packs numbers.
-pub fn pack_numbers<N: Number>(numbers: &[N]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(numbers.len() * N::WIDTH);
-    for number in numbers {
-        bytes.extend_from_slice(number.to_bytes().as_ref());
-    }
-    pack(&bytes)
-}
-
 /// Unpacks numbers.
 pub fn unpack_numbers<N: Number>(packed: &[u8]) -> Result<Vec<N>, String> {
     let bytes = unpack(packed)?;
@@ -76,17 +93,17 @@ mod tests {
     #[test]
     fn numbers_come_back_with_their_bits() {
         let logprobs = [0.0f32, -0.0, -1.5, f32::MIN_POSITIVE, f32::NEG_INFINITY, f32::from_bits(0x7fc0_1234)];
-        let back: Vec<f32> = unpack_numbers(&pack_numbers(&logprobs)).unwrap();
+        let back: Vec<f32> = unpack_numbers(&Packer::new().numbers(&logprobs)).unwrap();
         assert_eq!(back.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), logprobs.map(f32::to_bits));
-        assert_eq!(unpack_numbers::<u32>(&pack_numbers::<u32>(&[])).unwrap(), Vec::<u32>::new());
-        assert_eq!(pack_numbers(&[0x0102u16]), pack(&[2, 1]));
+        assert_eq!(unpack_numbers::<u32>(&Packer::new().numbers::<u32>(&[])).unwrap(), Vec::<u32>::new());
+        assert_eq!(Packer::new().numbers(&[0x0102u16]), Packer::new().bytes(&[2, 1]));
     }
 
     #[test]
     fn damaged_bytes_are_refused() {
-        let packed = pack_numbers(&[1u32, 2, 3]);
+        let packed = Packer::new().numbers(&[1u32, 2, 3]);
         assert!(unpack(&packed[..packed.len() - 1]).is_err());
         assert!(unpack(b"no zstd").is_err());
-        assert!(unpack_numbers::<u32>(&pack(&[1, 2, 3])).unwrap_err().contains("3 bytes"));
+        assert!(unpack_numbers::<u32>(&Packer::new().bytes(&[1, 2, 3])).unwrap_err().contains("3 bytes"));
     }
 }

@@ -3,7 +3,7 @@
 //! The prompt of a turn begins with the prompt and the sampled tokens of the turn before; only the rest is stored, so that a
 //! conversation of n turns takes O(n) tokens, not O(n^2).
 
-use super::pack::{pack_numbers, unpack_numbers};
+use super::pack::{Packer, unpack_numbers};
 use crate::insert::{Row, Table};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -19,7 +19,7 @@ pub static TABLE: Table = Table::new(
 pub const COLUMNS: &str = "episode_id, turn, finish, prompt_shared, prompt_ids, token_ids, logprobs, experts";
 
 /// The rows of an episode's traces.
-pub fn write(episode: i64, traces: &[TokenTrace]) -> impl Iterator<Item = Row> + '_ {
+pub fn write<'a>(episode: i64, traces: &'a [TokenTrace], packer: &'a mut Packer) -> impl Iterator<Item = Row> + 'a {
     traces.iter().enumerate().map(move |(number, trace)| {
         let shared = number.checked_sub(1).map_or(0, |before| shared(&traces[before], &trace.prompt_ids));
         Row::with_capacity(11)
@@ -30,10 +30,10 @@ pub fn write(episode: i64, traces: &[TokenTrace]) -> impl Iterator<Item = Row> +
             .integer(shared as i64)
             .integer(trace.prompt_ids.len() as i64)
             .integer(trace.token_ids.len() as i64)
-            .blob(pack_numbers(&trace.prompt_ids[shared..]))
-            .blob(pack_numbers(&trace.token_ids))
-            .blob(pack_numbers(&trace.logprobs))
-            .blob(pack_numbers(&trace.experts))
+            .blob(packer.numbers(&trace.prompt_ids[shared..]))
+            .blob(packer.numbers(&trace.token_ids))
+            .blob(packer.numbers(&trace.logprobs))
+            .blob(packer.numbers(&trace.experts))
     })
 }
 

@@ -28,9 +28,7 @@ impl Policy for Random {
     }
 
     fn agent(&self, seed: u64) -> Box<dyn Agent> {
-        let mut rng = stream(seed, "random policy");
-        let calls = rng.random_range(1..=CALLS_MAX);
-        Box::new(Guesser { rng, calls, read: 0, seen: Vec::new(), dropped: 0 })
+        Box::new(Guesser::new(seed))
     }
 
     fn scripted(&self) -> bool {
@@ -45,7 +43,8 @@ struct Seen {
     value: Value,
 }
 
-struct Guesser {
+/// Guesses calls. The policy's agent; also of use on its own, where something is to be called at random.
+pub struct Guesser {
     rng: ChaCha8Rng,
     /// Calls left before it submits.
     calls: u32,
@@ -87,6 +86,28 @@ impl Agent for Guesser {
 }
 
 impl Guesser {
+    /// A guesser with a random stream of this seed.
+    pub fn new(seed: u64) -> Self {
+        let mut rng = stream(seed, "random policy");
+        let calls = rng.random_range(1..=CALLS_MAX);
+        Guesser { rng, calls, read: 0, seen: Vec::new(), dropped: 0 }
+    }
+
+    /// One of these, each as likely; none of none.
+    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
+        items.choose(&mut self.rng)
+    }
+
+    /// Arguments that fit a JSON Schema, of values learned before where it can.
+    pub fn arguments(&mut self, schema: &Value) -> Value {
+        self.value("", schema, 0)
+    }
+
+    /// Remembers the values of a result.
+    pub fn learn(&mut self, result: Value) {
+        self.read_value("", result);
+    }
+
     /// Remembers what may be a name, a key, a number or a date: words with a digit or a capital letter, and quoted phrases.
     fn read_text(&mut self, text: &str) {
         for (i, quoted) in text.split(['"', '“', '”']).enumerate() {

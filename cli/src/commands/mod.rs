@@ -1,0 +1,35 @@
+//! One file a command.
+
+mod demo;
+mod eval;
+mod export;
+#[cfg(feature = "torch")]
+mod model;
+mod rollout;
+mod show;
+mod stats;
+mod suite;
+mod synth;
+mod verify;
+
+use crate::Ending;
+use crate::args::{Cli, Command};
+use anyhow::Result;
+
+/// Runs the command that was typed.
+pub async fn run(cli: Cli) -> Result<Ending> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Demo(args) => demo::run(global, &args).await,
+        Command::Synth(args) => synth::run(global, &args).await,
+        Command::Suite(command) => suite::run(global, &command),
+        Command::Rollout(args) => rollout::run(global, &args).await,
+        Command::Eval(args) => eval::run(global, &args).await,
+        Command::Verify(args) => verify::run(global, &args).await,
+        Command::Export(args) => export::run(global, &args).await,
+        Command::Show(command) => show::run(global, &command).await,
+        Command::Stats(args) => stats::run(global, &args).await,
+        #[cfg(feature = "torch")]
+        Command::Model(command) => model::run(global, &command),
+    }
+}

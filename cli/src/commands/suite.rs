@@ -1,0 +1,148 @@
+//! `terrarium suite check | build | schema | list`.
+
+use crate::args::{Global, SuiteCommand};
+use crate::{Ending, Usage, output, sources};
+use anyhow::{Context, Result};
+use serde_json::json;
+use std::path::Path;
+use std::time::Instant;
+use terrarium_sandbox::{CallOutcome, Config, Sandbox};
+use terrarium_tools::{Suite, Surface};
+
+/// Runs it.
+pub fn run(global: &Global, command: &SuiteCommand) -> Result<Ending> {
+    match command {
+        SuiteCommand::Check { file, oracle } => check(global, file, *oracle),
+        SuiteCommand::Build { file, out, wit } => build(global, file, out, *wit),
+        SuiteCommand::Call { file, tool, arguments } => call(global, file, tool, arguments),
+        SuiteCommand::Schema { file } => schema(file),
+        SuiteCommand::List => list(global),
+    }
+}
+
+fn counts(suite: &Suite) -> serde_json::Value {
+    json!({
+        "name": suite.name,
+        "title": suite.title,
+        "domain": suite.domain,
+        "tools": suite.tools.len(),
+        "writes": suite.tools.iter().filter(|t| t.writes).count(),
+        "tables": suite.tables.len(),
+        "parameters": suite.parameters.len(),
+    })
+}
+
+fn check(global: &Global, file: &Path, oracle: bool) -> Result<Ending> {
+    let suite = sources::suite(file)?;
+    let mut summary = counts(&suite);
+    let mut text = format!(
+        "{}: {} tools over {} tables, {} policy parameters: no errors",
+        suite.name,
+        suite.tools.len(),
+        suite.tables.len(),
+        suite.parameters.len()
+    );
+    let world = terrarium_synth::vary::sample_world(&suite, global.seed)?;
+    terrarium_tools::compile::compile(&suite, &Surface::plain(&suite), &world)?;
+    if oracle {
+        let compared = compare(global, &suite, &world)?;
+        summary["compared_calls"] = json!(compared);
+        text.push_str(&format!("\n{compared} random calls: compiled and interpreted agree"));
+    }
+    output::summary(global, &summary, &text)?;
+    Ok(Ending::Done)
+}
+
+#[cfg(feature = "oracle")]
+fn compare(global: &Global, suite: &Suite, world: &terrarium_tools::World) -> Result<u64> {
+    crate::oracle::compare(suite, world, global.seed, 2_000)
+}
+
+#[cfg(not(feature = "oracle"))]
+fn compare(_: &Global, _: &Suite, _: &terrarium_tools::World) -> Result<u64> {
+    anyhow::bail!("this binary was built without the oracle; build it with `cargo build -p terrarium-cli --features oracle`")
+}
+
+fn build(global: &Global, file: &Path, out: &Path, wit: bool) -> Result<Ending> {
+    let suite = sources::suite(file)?;
+    let world = terrarium_synth::vary::sample_world(&suite, global.seed)?;
+    let started = Instant::now();
+    let compiled = terrarium_tools::compile::compile(&suite, &Surface::plain(&suite), &world)?;
+    let milliseconds = started.elapsed().as_secs_f64() * 1e3;
+    std::fs::write(out, &compiled.component).with_context(|| format!("cannot write {}", out.display()))?;
+    let summary = json!({
+        "name": suite.name,
+        "out": out,
+        "bytes": compiled.component.len(),
+        "core_bytes": compiled.core_bytes,
+        "data_bytes": compiled.data_bytes,
+        "milliseconds": milliseconds,
+    });
+    let mut text = format!(
+        "{}: {} bytes ({} of core module, {} of them data), compiled in {milliseconds:.1} ms",
+        out.display(),
+        compiled.component.len(),
+        compiled.core_bytes,
+        compiled.data_bytes
+    );
+    if wit {
+        text = format!("{}\n{text}", compiled.wit);
+    }
+    output::summary(global, &summary, &text)?;
+    Ok(Ending::Done)
+}
+
+/// Runs one tool of a component or suite, under the default limits.
+fn call(global: &Global, file: &Path, tool: &str, arguments: &str) -> Result<Ending> {
+    let arguments: serde_json::Value =
+        serde_json::from_str(arguments).map_err(|error| Usage(format!("the arguments must be a JSON object: {error}")))?;
+    let bytes = if file.extension().is_some_and(|e| e == "wasm") {
+        std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?
+    } else {
+        let suite = sources::suite(file)?;
+        let world = terrarium_synth::vary::sample_world(&suite, global.seed)?;
+        terrarium_tools::compile::compile(&suite, &Surface::plain(&suite), &world)?.component
+    };
+    let program = Sandbox::new(Config::default())?.load(&bytes).with_context(|| format!("cannot load {}", file.display()))?;
+    let mut instance = program.instantiate()?;
+    let call = instance.call(tool, &arguments)?;
+    let (ended, shown) = match &call.outcome {
+        CallOutcome::Ok(result) => (Ending::Done, json!({"result": serde_json::from_str::<serde_json::Value>(result)?})),
+        CallOutcome::ToolError { code, message } => (Ending::Failed, json!({"error": {"code": code, "message": message}})),
+        CallOutcome::BadArguments { message } => {
+            (Ending::Failed, json!({"error": {"code": "bad_arguments", "message": message}}))
+        }
+        CallOutcome::Trap(trap) => (Ending::Failed, json!({"error": {"code": trap.name(), "message": trap.to_string()}})),
+    };
+    let mut shown = shown;
+    shown["fuel"] = json!(call.fuel);
+    if program.has_state() {
+        shown["changed"] = serde_json::to_value(instance.net_diff()?)?;
+    }
+    output::summary(global, &shown, &serde_json::to_string_pretty(&shown)?)?;
+    Ok(ended)
+}
+
+fn schema(file: &Path) -> Result<Ending> {
+    let suite = sources::suite(file)?;
+    let tools: Vec<_> = terrarium_tools::schema::tool_schemas(&suite, &Surface::plain(&suite))
+        .into_iter()
+        .map(|t| json!({"type": "function", "function": {"name": t.name, "description": t.description, "parameters": t.parameters}}))
+        .collect();
+    output::print(&serde_json::to_string_pretty(&tools)?)?;
+    Ok(Ending::Done)
+}
+
+fn list(global: &Global) -> Result<Ending> {
+    let suites = terrarium_synth::library::suites()
+        .iter()
+        .map(|entry| sources::suite(Path::new(entry.slug)))
+        .collect::<Result<Vec<_>>>()?;
+    let rows: Vec<_> = suites
+        .iter()
+        .map(|s| vec![s.name.clone(), s.domain.clone(), s.tools.len().to_string(), s.tables.len().to_string(), s.title.clone()])
+        .collect();
+    let summary = json!({ "suites": suites.iter().map(counts).collect::<Vec<_>>() });
+    output::summary(global, &summary, &output::table(&["suite", "domain", "tools", "tables", "title"], &rows))?;
+    Ok(Ending::Done)
+}

@@ -1,0 +1,243 @@
+//! The policy `dsa`: the embedded model, spoken to in DSML with byte-level tokens.
+//!
+//! Without a folder it is a tiny model with seeded random weights: its episodes are real and nearly all fail, each in its own way.
+//! Tokens, log-probabilities and routed experts of every message are recorded.
+
+use crate::args::BudgetArgs;
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use terrarium_envs::environment::ToolSpec;
+use terrarium_envs::episode::TokenTrace;
+use terrarium_envs::message::{Message, MessageCall};
+use terrarium_envs::policy::{Agent, Policy, PolicyFailure, PolicyTurn, Situation};
+use terrarium_model::dsml::{self, ThinkingMode};
+use terrarium_model::engine::{EngineHandle, Finish, Generator, Options, Record, Request, Sampling};
+use terrarium_model::tokenizer::Tokenizer;
+use terrarium_model::{Config, Kind, Model};
+use tokio::sync::oneshot;
+
+/// Conversations that are batched unless told otherwise.
+pub const CONVERSATIONS: usize = 8;
+
+/// The policy.
+pub struct Dsa {
+    engine: EngineHandle,
+    tokenizer: Arc<Tokenizer>,
+    context: usize,
+    tokens_max: usize,
+    label: String,
+    conversations: AtomicU64,
+}
+
+impl Dsa {
+    /// The checkpoint in `folder`, or a tiny random model of this seed.
+    pub fn open(folder: Option<&Path>, seed: u64, budget: &BudgetArgs) -> Result<Self> {
+        terrarium_model::runtime::set_threads(1);
+        let model = match folder {
+            Some(folder) => Model::load(folder, Kind::Float).with_context(|| format!("cannot load the model in {}", folder.display()))?,
+            None => Model::init(Config::tiny(), seed, Kind::Float)?,
+        };
+        let context = usize::try_from(model.config().max_position_embeddings).unwrap_or(usize::MAX);
+        let label = match folder.and_then(Path::file_name) {
+            Some(name) => format!("dsa:{}", name.to_string_lossy()),
+            None => "dsa".to_owned(),
+        };
+        let engine = EngineHandle::spawn(Generator::new(model, Options::default()))?;
+        Ok(Dsa {
+            engine,
+            tokenizer: Arc::new(Tokenizer::new()),
+            context,
+            tokens_max: budget.max_tokens,
+            label,
+            conversations: AtomicU64::new(0),
+        })
+    }
+}
+
+impl Policy for Dsa {
+    fn label(&self) -> String {
+        self.label.clone()
+    }
+
+    fn agent(&self, seed: u64) -> Box<dyn Agent> {
+        Box::new(Speaker {
+            engine: self.engine.clone(),
+            tokenizer: Arc::clone(&self.tokenizer),
+            context: self.context,
+            tokens_max: self.tokens_max,
+            seed,
+            conversation: self.conversations.fetch_add(1, Ordering::Relaxed),
+            known: Vec::new(),
+        })
+    }
+}
+
+struct Speaker {
+    engine: EngineHandle,
+    tokenizer: Arc<Tokenizer>,
+    context: usize,
+    tokens_max: usize,
+    seed: u64,
+    conversation: u64,
+    /// Prompt and completion of the last turn: what was sampled stays tokenised as it was sampled.
+    known: Vec<u32>,
+}
+
+impl Drop for Speaker {
+    fn drop(&mut self) {
+        self.engine.release(self.conversation);
+    }
+}
+
+#[async_trait]
+impl Agent for Speaker {
+    async fn act(&mut self, situation: Situation<'_>) -> Result<PolicyTurn, PolicyFailure> {
+        let prompt = prompt(situation.messages, situation.tools).map_err(PolicyFailure::Failed)?;
+        let prompt_ids = self.tokenizer.encode_after(&self.known, &prompt);
+        if prompt_ids.len() >= self.context {
+            return Err(PolicyFailure::OutOfContext { window: self.context });
+        }
+        let request = Request {
+            conversation: self.conversation,
+            prompt: prompt_ids.clone(),
+            sampling: Sampling {
+                temperature: 1.0,
+                top_p: 1.0,
+                max_tokens: self.tokens_max,
+                seed: self.seed,
+                stream: u64::from(situation.turn),
+            },
+            record: Record { experts: true, kept_ids: false },
+        };
+        let (sender, receiver) = oneshot::channel();
+        let sent = self.engine.submit(request, move |result| drop(sender.send(result)));
+        sent.map_err(|error| PolicyFailure::Failed(error.to_string()))?;
+        let completion = match receiver.await {
+            Ok(Ok(completion)) => completion,
+            Ok(Err(error)) => return Err(PolicyFailure::Failed(error.to_string())),
+            Err(_) => return Err(PolicyFailure::Failed("the engine's thread has ended".to_owned())),
+        };
+        if completion.finish == Finish::Context && completion.token_ids.is_empty() {
+            return Err(PolicyFailure::OutOfContext { window: self.context });
+        }
+        self.known.clone_from(&prompt_ids);
+        self.known.extend_from_slice(&completion.token_ids);
+        let text = String::from_utf8_lossy(&self.tokenizer.decode(&completion.token_ids)).into_owned();
+        let mut turn = read(&text);
+        turn.trace = Some(TokenTrace {
+            turn: situation.turn,
+            prompt_ids,
+            token_ids: completion.token_ids,
+            logprobs: completion.logprobs,
+            experts: completion.experts,
+            finish: completion.finish.name().to_owned(),
+        });
+        Ok(turn)
+    }
+}
+
+/// The DSML prompt of a conversation.
+fn prompt(messages: &[Message], tools: &[ToolSpec]) -> Result<String, String> {
+    let messages: Vec<Value> = messages.iter().map(|message| openai(message, tools)).collect();
+    let options = dsml::Options { mode: ThinkingMode::Chat, drop_thinking: true };
+    dsml::encode(&messages, options).map_err(|error| format!("the conversation has no DSML encoding: {error}"))
+}
+
+/// Bytes of the DSML prompt that opens an episode.
+pub fn opening_bytes(system: &str, user: &str, tools: &[ToolSpec]) -> usize {
+    let messages = [Message::System { content: system.to_owned() }, Message::User { content: user.to_owned() }];
+    prompt(&messages, tools).map_or(usize::MAX, |text| text.len())
+}
+
+/// Tokens of the DSML prompt that opens an episode.
+pub fn opening_tokens(system: &str, user: &str, tools: &[ToolSpec]) -> usize {
+    let messages = [Message::System { content: system.to_owned() }, Message::User { content: user.to_owned() }];
+    prompt(&messages, tools).map_or(usize::MAX, |text| Tokenizer::new().encode(&text).len())
+}
+
+fn openai(message: &Message, tools: &[ToolSpec]) -> Value {
+    match message {
+        Message::System { content } => {
+            let tools: Vec<Value> = tools
+                .iter()
+                .map(|t| {
+                    let function = json!({"name": t.name, "description": t.description, "parameters": t.parameters});
+                    json!({"type": "function", "function": function})
+                })
+                .collect();
+            json!({"role": "system", "content": content, "tools": tools})
+        }
+        Message::User { content } => json!({"role": "user", "content": content}),
+        Message::Assistant { content, calls, .. } => {
+            let calls: Vec<Value> = calls
+                .iter()
+                .map(|c| json!({"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}))
+                .collect();
+            json!({"role": "assistant", "content": content, "tool_calls": calls})
+        }
+        Message::Tool { call_id, content, .. } => json!({"role": "tool", "tool_call_id": call_id, "content": content}),
+    }
+}
+
+/// What a completion says.
+fn read(text: &str) -> PolicyTurn {
+    let message = match dsml::parse(text, ThinkingMode::Chat) {
+        Ok(message) => message,
+        Err(error) => {
+            let content = text.trim_end_matches(dsml::EOS).to_owned();
+            return PolicyTurn { content, malformed: Some(error.to_string()), ..PolicyTurn::default() };
+        }
+    };
+    let calls = message["tool_calls"].as_array().into_iter().flatten().map(|call| MessageCall {
+        id: String::new(),
+        name: call["function"]["name"].as_str().unwrap_or_default().to_owned(),
+        arguments: call["function"]["arguments"].as_str().unwrap_or_default().to_owned(),
+    });
+    PolicyTurn {
+        content: message["content"].as_str().unwrap_or_default().to_owned(),
+        calls: calls.collect(),
+        ..PolicyTurn::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn completions_become_turns_or_say_what_is_wrong() {
+        let call = format!(
+            "I look.\n\n<{t}function_calls>\n<{t}invoke name=\"get\">\n<{t}parameter name=\"id\" string=\"true\">M-1</{t}parameter>\n</{t}invoke>\n</{t}function_calls>{end}",
+            t = dsml::TOKEN,
+            end = dsml::EOS
+        );
+        let turn = read(&call);
+        assert_eq!((turn.content.as_str(), turn.calls.len(), turn.malformed), ("I look.", 1, None));
+        assert_eq!((turn.calls[0].name.as_str(), turn.calls[0].arguments.as_str()), ("get", "{\"id\": \"M-1\"}"));
+        let turn = read(&format!("Done.{}", dsml::EOS));
+        assert!(turn.calls.is_empty() && turn.malformed.is_none());
+        let turn = read("cut off in the mid");
+        assert!(turn.malformed.is_some_and(|m| m.contains("end-of-sentence")));
+    }
+
+    #[test]
+    fn prompts_hold_tools_and_results() {
+        let tools = [terrarium_envs::submit::tool()];
+        let call = MessageCall { id: "call_0".into(), name: "submit".into(), arguments: "{\"answer\": 3}".into() };
+        let messages = [
+            Message::System { content: "S".into() },
+            Message::User { content: "U".into() },
+            Message::Assistant { content: String::new(), reasoning: String::new(), calls: vec![call] },
+            Message::Tool { call_id: "call_0".into(), name: "submit".into(), content: "{\"submitted\":true}".into() },
+        ];
+        let text = prompt(&messages, &tools).unwrap();
+        for part in ["S\n\n## Tools", "\"name\": \"submit\"", "<function_results>", "{\"submitted\":true}"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert_eq!(opening_bytes("S", "U", &tools), prompt(&messages[..2], &tools).unwrap().len());
+    }
+}

@@ -1,0 +1,54 @@
+//! Suites from files, folders and the library.
+
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+use terrarium_envs::environment::Split;
+use terrarium_synth::library::{self, ParsedSuite};
+use terrarium_tools::Suite;
+
+const SOURCE_BYTES_MAX: u64 = 4 << 20;
+
+/// The suite in a file, or the library's suite of that name.
+pub fn suite(named: &Path) -> Result<Suite> {
+    if !named.exists()
+        && let Some(name) = named.to_str()
+        && let Some(entry) = terrarium_synth::library::suites().iter().find(|s| s.slug == name)
+    {
+        return parse(&format!("{name}.star"), entry.source);
+    }
+    let size = std::fs::metadata(named).with_context(|| {
+        format!("cannot read {}: no such file, and no library suite has this name (`terrarium suite list`)", named.display())
+    })?;
+    if size.len() > SOURCE_BYTES_MAX {
+        bail!("{} has {} bytes; a suite may have {SOURCE_BYTES_MAX}", named.display(), size.len());
+    }
+    let source = std::fs::read_to_string(named).with_context(|| format!("cannot read {}", named.display()))?;
+    parse(&named.display().to_string(), &source)
+}
+
+/// Every `.star` file of a folder, in name order, ready for synthesis.
+pub fn parsed_folder(dir: &Path) -> Result<Vec<ParsedSuite>> {
+    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot read the folder {}", dir.display()))?;
+    let mut files = entries.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>()?;
+    files.retain(|f| f.extension().is_some_and(|e| e == "star"));
+    files.sort();
+    if files.is_empty() {
+        bail!("{} holds no .star file", dir.display());
+    }
+    files
+        .iter()
+        .map(|file| {
+            let suite = suite(file)?;
+            let source = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            Ok(ParsedSuite { suite, digest: library::digest(&source), split: Split::Train })
+        })
+        .collect()
+}
+
+fn parse(name: &str, source: &str) -> Result<Suite> {
+    terrarium_tools::parse_suite(name, source).map_err(|diagnostics| {
+        let count = diagnostics.len();
+        let list = diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        anyhow::anyhow!("{name} has {count} error{}:\n{list}", if count == 1 { "" } else { "s" })
+    })
+}

@@ -1,0 +1,41 @@
+//! Shows tasks as an agent would get them, for people who tune the generator: `cargo run -p terrarium-synth --example look -- ENVS TASKS SEED`.
+#![allow(clippy::print_stdout, reason = "an example that prints")]
+
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+use terrarium_envs::sandbox::{Config, Sandbox};
+use terrarium_synth::{Error, Options, Resume, Synthesizer};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
+    let number = |at: usize, default: u64| numbers.get(at).copied().unwrap_or(default);
+    let (envs, tasks, seed, show) = (number(0, 4), number(1, 40), number(2, 7), number(3, 1));
+    let sandbox = Sandbox::new(Config::default())?;
+    let options = Options { seed, envs, tasks, threads: 2, ..Options::default() };
+    let synthesizer = Synthesizer::new(options, &sandbox)?;
+    let started = Instant::now();
+    let mut calls: Vec<u32> = Vec::new();
+    let report = synthesizer.run::<Error>(Resume::default(), &AtomicBool::new(false), |environment, tasks, _| {
+        if show == 1 {
+            println!("== {} ({} tools, {} bytes)", environment.id, environment.tools.len(), environment.component.len());
+        }
+        for task in tasks {
+            calls.push(task.difficulty.calls);
+            if show == 1 {
+                println!("\n[{} {:.1} calls {} depth {}] {}", task.kind.name(), task.difficulty.score, task.difficulty.calls, task.difficulty.depth, task.prompt);
+                for call in &task.solution {
+                    println!("    {} {}", call.name, call.arguments);
+                }
+            }
+        }
+        Ok(())
+    })?;
+    calls.sort_unstable();
+    let mean = calls.iter().map(|c| f64::from(*c)).sum::<f64>() / calls.len().max(1) as f64;
+    println!("{} environments, {} tasks in {:.1} s", report.environments, report.tasks, started.elapsed().as_secs_f64());
+    println!("calls: mean {mean:.2}, p95 {:?}, max {:?}", calls.get(calls.len() * 95 / 100), calls.last());
+    for (reason, count) in &report.rejected.counts {
+        println!("{count:7} {reason}  {:?}", report.rejected.examples.get(reason).map(|e| e.iter().take(2).collect::<Vec<_>>()));
+    }
+    Ok(())
+}

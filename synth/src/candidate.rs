@@ -1,0 +1,157 @@
+//! One environment candidate with its tasks: pure, from the options' seed and its index alone.
+
+use crate::certify::{Workshop, goal_json};
+use crate::error::Result;
+use crate::library::ParsedSuite;
+use crate::pipeline::Options;
+use crate::report::Rejections;
+use crate::say::phrase::Speaker;
+use crate::say::prompts::Prompts;
+use crate::seed::Dice;
+use crate::tasks::ask::AskWriter;
+use crate::tasks::goal::{Goal, Query, Step};
+use crate::tasks::reject::{Verdict, reject};
+use crate::vary::{self, Recipe, make, recipe};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use terrarium_envs::environment::{Environment, Split};
+use terrarium_envs::sandbox::Sandbox;
+use terrarium_envs::task::{Kind, Task, task_id};
+
+/// Draws for each task wanted before the environment is given up.
+const DRAWS_PER_TASK: usize = 40;
+/// Every so many worlds of a training suite, one is for validation.
+const VALIDATION_EVERY: usize = 10;
+
+/// What became of a candidate.
+pub struct Candidate {
+    /// Its index.
+    pub index: u64,
+    /// The environment and its tasks, if there are enough of them.
+    pub made: Option<(Arc<Environment>, Recipe, Vec<Task>)>,
+    /// What was turned down on the way.
+    pub rejected: Rejections,
+}
+
+/// The candidate of an index.
+///
+/// # Errors
+/// When a world does not compile or does not run: faults, not rejections.
+pub fn candidate(options: &Options, suites: &[ParsedSuite], prompts: &Prompts, sandbox: &Sandbox, index: u64) -> Result<Candidate> {
+    let parsed = &suites[(index % suites.len() as u64) as usize];
+    let recipe = recipe(&parsed.suite, &parsed.digest, options.seed, index);
+    let mut dice = Dice::new(options.seed, &format!("split/{index}"));
+    let split = match parsed.split {
+        Split::Train if dice.below(VALIDATION_EVERY) == 0 => Split::Validation,
+        other => other,
+    };
+    let made = make(&parsed.suite, recipe)?;
+    let environment = Arc::new(vary::environment(&parsed.suite, &made, split, index)?);
+    let wanted = options.tasks_per_environment();
+    let mut rejected = Rejections::default();
+    let mut tasks: Vec<Task> = Vec::with_capacity(wanted);
+    let mut seen = Seen::default();
+    if wanted > 0 {
+        let mut workshop = Workshop::new(&parsed.suite, &made, &environment, sandbox)?;
+        let speaker = Speaker { suite: &parsed.suite };
+        for attempt in 0..wanted * DRAWS_PER_TASK {
+            if tasks.len() == wanted {
+                break;
+            }
+            let mut dice = Dice::new(options.seed, &format!("task/{index}/{attempt}"));
+            // The kind that is behind; ties in the order asked for.
+            let count = |k: &Kind| tasks.iter().filter(|t| t.kind == *k).count();
+            let Some(kind) = options.kinds.iter().min_by_key(|k| count(k)).copied() else { break };
+            let drawn = task(options, &mut workshop, &speaker, prompts, &environment, kind, &mut seen, wanted, &mut dice);
+            match drawn {
+                Ok(task) => tasks.push(task),
+                Err(reason) => rejected.add(&reason),
+            }
+        }
+    }
+    let made = (tasks.len() == wanted).then_some((environment, made.recipe, tasks));
+    Ok(Candidate { index, made, rejected })
+}
+
+/// What the tasks of one environment have used up.
+#[derive(Default)]
+struct Seen {
+    prompts: BTreeSet<String>,
+    shapes: BTreeMap<String, usize>,
+}
+
+fn task(
+    options: &Options,
+    workshop: &mut Workshop<'_>,
+    speaker: &Speaker<'_>,
+    prompts: &Prompts,
+    environment: &Environment,
+    kind: Kind,
+    seen: &mut Seen,
+    wanted: usize,
+    dice: &mut Dice,
+) -> Verdict<Task> {
+    // Cheapest first: draw, shape, rows, words; then tools and mutants.
+    let goal = match kind {
+        Kind::Act => workshop.act_writer().draw(dice)?,
+        Kind::Ask => AskWriter { describer: workshop.describer() }.draw(dice)?,
+    };
+    let shape = shape(&goal);
+    if seen.shapes.get(&shape).copied().unwrap_or(0) > wanted / 5 + 1 {
+        return reject("same_shape", shape);
+    }
+    let verifier = workshop.verifier(&goal)?;
+    let prompt = prompts.say(speaker, &goal, verifier.answer.as_ref(), dice)?;
+    if seen.prompts.contains(&prompt) {
+        return reject("same_prompt", prompt);
+    }
+    let certified = workshop.certify(&goal, &prompt, &verifier)?;
+    if let Some((least, most)) = options.difficulty
+        && !(least..=most).contains(&certified.difficulty.score)
+    {
+        return reject("difficulty", certified.difficulty.score.to_string());
+    }
+    let fault = |e: &dyn std::fmt::Display| crate::tasks::reject::Reject::new("fault", e.to_string());
+    let goal = goal_json(&goal).map_err(|e| fault(&e))?;
+    let id = task_id(&environment.id, &prompt, &goal, &certified.verifier).map_err(|e| fault(&e))?;
+    *seen.shapes.entry(shape).or_default() += 1;
+    seen.prompts.insert(prompt.clone());
+    Ok(Task {
+        id,
+        environment_id: environment.id.clone(),
+        split: environment.split,
+        kind,
+        prompt,
+        goal,
+        verifier: certified.verifier,
+        solution: certified.solution,
+        certificate: certified.certificate,
+        difficulty: certified.difficulty,
+    })
+}
+
+/// What kind of goal it is, apart from the rows: tools and forms.
+fn shape(goal: &Goal) -> String {
+    match goal {
+        Goal::Act(steps) => {
+            let steps: Vec<String> = steps
+                .iter()
+                .map(|step| match step {
+                    Step::Call(call) => call.tool.clone(),
+                    Step::Each { call, .. } => format!("each {}", call.tool),
+                    Step::If { then, otherwise, .. } => format!("if {} else {}", then.tool, otherwise.tool),
+                })
+                .collect();
+            steps.join(", ")
+        }
+        Goal::Ask(query) => match query {
+            Query::Lookup { of, path, column } => format!("lookup {} {} {column}", of.table, path.join(" ")),
+            Query::Count(of) => format!("count {}", of.table),
+            Query::Sum { of, column } => format!("sum {} {column}", of.table),
+            Query::Extreme { of, extremum } => format!("extreme {} {}", of.table, extremum.column),
+            Query::Names { of, .. } => format!("names {}", of.table),
+            Query::MostReferred { of, by, .. } => format!("most {} {by}", of.table),
+            Query::Apart { left, column, .. } => format!("apart {} {column}", left.table),
+        },
+    }
+}

@@ -1,0 +1,293 @@
+//! Certificates: a goal is carried out by rows and by tools; both must agree, the reference solution must be minimal, every value must
+//! come from somewhere, and every mutant must score as DESIGN section 6 says.
+
+use crate::difficulty;
+use crate::error::{Error, Result};
+use crate::library;
+use crate::mutate::{self, Bench};
+use crate::say::values;
+use crate::seed::Dice;
+use crate::solve::trace::{Origin, Traced};
+use crate::solve::{Solution, solve};
+use crate::tasks::act::{ActWriter, Spare};
+use crate::tasks::describe::Describer;
+use crate::tasks::expected::{Stage, verifier};
+use crate::tasks::goal::Goal;
+use crate::tasks::reach::Reach;
+use crate::tasks::reject::{Reject, Verdict, reject};
+use crate::tasks::rows::Rows;
+use crate::vary::words::{LOCALES, Locale};
+use crate::vary::{Made, Recipe, make};
+use serde_json::{Value as Json, json};
+use std::sync::Arc;
+use terrarium_envs::canonical::{canonical_json, short_hash};
+use terrarium_envs::certificate::{Certificate, Provenance};
+use terrarium_envs::environment::Environment;
+use terrarium_envs::runner::{Runner, run_solution};
+use terrarium_envs::sandbox::Sandbox;
+use terrarium_envs::task::{Difficulty, Task, ToolCall};
+use terrarium_envs::verifier::{Answer, Verifier, answer};
+use terrarium_envs::{submit, world};
+use terrarium_tools::tree::Literal;
+use terrarium_tools::value::to_json;
+use terrarium_tools::{Suite, eval};
+
+/// Writes kept at hand for the mutators that add one.
+const SPARES: usize = 10;
+
+/// One environment with everything that drawing and certifying tasks needs.
+pub struct Workshop<'a> {
+    suite: &'a Suite,
+    made: &'a Made,
+    parameters: Vec<Literal>,
+    rows: eval::Rows,
+    reach: Reach,
+    writes: Vec<usize>,
+    locales: Vec<&'static Locale>,
+    runner: Runner,
+    spares: Vec<Spare>,
+}
+
+/// A goal that passed.
+pub struct Certified {
+    /// What is checked.
+    pub verifier: Verifier,
+    /// The reference solution.
+    pub solution: Vec<ToolCall>,
+    /// The runs.
+    pub certificate: Certificate,
+    /// Structural difficulty.
+    pub difficulty: Difficulty,
+}
+
+impl<'a> Workshop<'a> {
+    /// A workshop in an environment made from `made`.
+    ///
+    /// # Errors
+    /// When the environment does not run.
+    pub fn new(suite: &'a Suite, made: &'a Made, environment: &Arc<Environment>, sandbox: &Sandbox) -> Result<Self> {
+        let runner = Runner::with(&world::Loaded::load(sandbox, environment)?)?;
+        let writes = made.surface.tools.iter().map(|t| t.tool).filter(|t| suite.tools[*t].writes).collect();
+        let locales = LOCALES.iter().filter(|l| made.recipe.data.locales.iter().any(|n| n == l.name)).collect();
+        let mut workshop = Workshop {
+            suite,
+            made,
+            parameters: made.surface.parameters.clone(),
+            rows: eval::Rows::new(&made.world),
+            reach: Reach::new(suite, &made.surface),
+            writes,
+            locales,
+            runner,
+            spares: Vec::new(),
+        };
+        let mut dice = Dice::new(0, &format!("spares/{}", environment.id));
+        workshop.spares = workshop.act_writer().spares(SPARES, &mut dice);
+        Ok(workshop)
+    }
+
+    /// The world by rows.
+    pub fn stage(&self) -> Stage<'_> {
+        Stage { suite: self.suite, parameters: &self.parameters, world: &self.made.world, rows: &self.rows }
+    }
+
+    /// Draws descriptions.
+    pub fn describer(&self) -> Describer<'_> {
+        Describer { rows: Rows { suite: self.suite, world: &self.made.world }, reach: &self.reach }
+    }
+
+    /// Draws act goals.
+    pub fn act_writer(&self) -> ActWriter<'_> {
+        ActWriter { stage: self.stage(), describer: self.describer(), tools: &self.writes, locales: &self.locales }
+    }
+
+    /// The verifier of a goal, by rows: the cheap part, before any tool runs.
+    ///
+    /// # Errors
+    /// Why the goal is turned down.
+    pub fn verifier(&self, goal: &Goal) -> Verdict<Verifier> {
+        Ok(verifier(self.stage(), goal)?.0)
+    }
+
+    /// The certificate of a goal with its prompt and verifier.
+    ///
+    /// # Errors
+    /// Why the task is turned down.
+    pub fn certify(&mut self, goal: &Goal, prompt: &str, verifier: &Verifier) -> Verdict<Certified> {
+        hides_answer(prompt, verifier.answer.as_ref())?;
+        let solution = solve(self.suite, &self.made.surface, &mut self.runner, goal)?;
+        self.check(goal, prompt, verifier, &solution)
+    }
+
+    /// The certificate of a solution somebody found.
+    ///
+    /// # Errors
+    /// Why the task is turned down.
+    pub fn check(&mut self, goal: &Goal, prompt: &str, verifier: &Verifier, solution: &Solution) -> Verdict<Certified> {
+        let calls = solution.calls();
+        let provenance = self.provenance(prompt, solution)?;
+        let reads = solution.trace.calls.iter().filter(|c| !c.writes).count();
+        if reads == 0 {
+            return reject("no_lookup", "the prompt says it all");
+        }
+        let idle = solution.trace.idle(&solution.used());
+        if !idle.is_empty() {
+            return reject("not_minimal", format!("calls {idle:?} serve nothing"));
+        }
+        let fault = |e: terrarium_envs::Error| Reject::new("fault", e.to_string());
+        let reference = run_solution(&mut self.runner, verifier, &calls).map_err(fault)?;
+        if !reference.score.solved() {
+            let failed: Vec<String> =
+                reference.score.checks.iter().filter(|c| !c.passed).map(|c| format!("{}: {}", c.name, c.detail)).collect();
+            return reject("disagree", failed.join("; "));
+        }
+        let nothing = [ToolCall { name: submit::NAME.to_owned(), arguments: json!({}) }];
+        let noop = run_solution(&mut self.runner, verifier, &nothing).map_err(fault)?.score.reward;
+        if noop > 0.0 {
+            return reject("noop_solves", "");
+        }
+        let hash = short_hash(&["mutants", &canonical_json(&serde_json::to_value(goal).unwrap_or_default())], 16);
+        let mut dice = Dice::new(0, &hash);
+        let stage = Stage { suite: self.suite, parameters: &self.parameters, world: &self.made.world, rows: &self.rows };
+        let mut bench =
+            Bench { stage, surface: &self.made.surface, runner: &mut self.runner, verifier, spares: &self.spares };
+        let mutants = match (goal, &verifier.answer) {
+            (Goal::Ask(query), Some(right)) => mutate::ask::run(&mut bench, query, right, &mut dice)?,
+            _ => {
+                let writes = mutate::writes(self.suite, &self.made.surface, &solution.trace);
+                mutate::act::run(&mut bench, &writes, &mut dice)?
+            }
+        };
+        if mutants.iter().all(|m| m.runs == 0) {
+            return reject("no_mutant", "");
+        }
+        Ok(Certified {
+            verifier: verifier.clone(),
+            solution: calls,
+            certificate: Certificate { reference: reference.score.reward, noop, mutants, provenance },
+            difficulty: difficulty::measure(goal, solution, &self.describer()),
+        })
+    }
+
+    /// Where every value of the solution comes from; what is said to come from the prompt must stand in it.
+    fn provenance(&self, prompt: &str, solution: &Solution) -> Verdict<Vec<Provenance>> {
+        let surface = &self.made.surface;
+        let function = |call: &Traced| &self.suite.functions[self.suite.tools[call.tool].function];
+        for call in &solution.trace.calls {
+            for (parameter, value, origin) in &call.arguments {
+                let text = values::plain(self.suite, &function(call).parameters[*parameter].ty, value);
+                if *origin == Origin::Prompt && !says(prompt, &text) {
+                    let name = &function(call).parameters[*parameter].name;
+                    // An enumeration may be said in the suite's own words (`that is still out`); a filter then follows from those.
+                    let in_words = matches!(value, terrarium_tools::Value::Enum(_)) && !call.writes;
+                    if !in_words {
+                        return reject("value_not_in_prompt", format!("{name} = {text}"));
+                    }
+                }
+            }
+        }
+        let shown = |call: &Traced, parameter: usize| {
+            let tool = surface.tools.iter().find(|t| t.tool == call.tool);
+            let name = tool.and_then(|t| t.parameters.iter().find(|(p, _, _)| *p == parameter));
+            name.map(|(_, name, _)| name.clone()).unwrap_or_default()
+        };
+        let value = |call: &Traced, parameter: usize, value: &terrarium_tools::Value| {
+            to_json(self.suite, &function(call).parameters[parameter].ty, value)
+        };
+        let mut all = solution.trace.provenance(&shown, &value);
+        if let Some((found, learned)) = &solution.answer {
+            all.push(Provenance {
+                value: answer::shown(found).to_string(),
+                used_in: "answer".to_owned(),
+                from: Origin::Computed(learned.how.clone(), learned.calls.clone()).text(),
+            });
+        }
+        Ok(all)
+    }
+}
+
+/// Whether a prompt states a value: `1` as the word that a singular or `once` stands for, too.
+fn says(prompt: &str, text: &str) -> bool {
+    prompt.contains(text) || (text == "1" && (prompt.contains("once") || prompt.contains("one")))
+}
+
+/// A prompt must not give its answer away.
+fn hides_answer(prompt: &str, answer: Option<&Answer>) -> Verdict<()> {
+    let told = match answer {
+        Some(Answer::Text(text)) => prompt.to_lowercase().contains(&text.to_lowercase()),
+        Some(Answer::Texts(texts)) => texts.iter().any(|t| prompt.to_lowercase().contains(&t.to_lowercase())),
+        Some(Answer::Money(cents)) => prompt.contains(&values::money(*cents)),
+        Some(Answer::Date(day)) => prompt.contains(&values::date(*day)),
+        Some(Answer::Integer(n)) => {
+            let n = n.to_string();
+            prompt.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == n)
+        }
+        None => false,
+    };
+    if told { reject("answer_in_prompt", "") } else { Ok(()) }
+}
+
+/// Runs certificates of stored tasks again, from the environment's recipe and the task's goal alone.
+pub struct Recertifier {
+    suite: Suite,
+    made: Made,
+    environment: Arc<Environment>,
+    sandbox: Sandbox,
+}
+
+impl Recertifier {
+    /// For an environment of a library suite.
+    ///
+    /// # Errors
+    /// When the library has no such suite, or another text of it.
+    pub fn new(sandbox: &Sandbox, environment: &Arc<Environment>) -> Result<Self> {
+        let Some(parsed) = library::parsed()?.iter().find(|s| s.suite.name == environment.suite) else {
+            return Err(Error::Options(format!("the library has no suite `{}`", environment.suite)));
+        };
+        Self::with_suite(sandbox, environment, &parsed.suite, &parsed.digest)
+    }
+
+    /// For an environment of a given suite.
+    ///
+    /// # Errors
+    /// When the environment was made from another text of the suite.
+    pub fn with_suite(sandbox: &Sandbox, environment: &Arc<Environment>, suite: &Suite, digest: &str) -> Result<Self> {
+        let recipe: Recipe = serde_json::from_value(environment.recipe.clone())?;
+        if recipe.source != digest {
+            return Err(Error::Options(format!("environment {} was made from another text of its suite", environment.id)));
+        }
+        let made = make(suite, recipe)?;
+        Ok(Recertifier {
+            suite: suite.clone(),
+            made,
+            environment: Arc::clone(environment),
+            sandbox: sandbox.clone(),
+        })
+    }
+
+    /// The certificate of a task as it comes out today.
+    ///
+    /// # Errors
+    /// When the task does not pass, or verifier or reference solution come out otherwise than stored.
+    pub fn certificate(&mut self, task: &Task) -> Result<Certificate> {
+        let goal: Goal = serde_json::from_value(task.goal.clone())?;
+        let refused = |r: Reject| Error::Options(format!("task {} does not pass: {}: {}", task.id, r.reason, r.detail));
+        let mut workshop = Workshop::new(&self.suite, &self.made, &self.environment, &self.sandbox)?;
+        let verifier = workshop.verifier(&goal).map_err(refused)?;
+        if verifier != task.verifier {
+            return Err(Error::Options(format!("task {}: its verifier does not follow from its goal", task.id)));
+        }
+        let certified = workshop.certify(&goal, &task.prompt, &verifier).map_err(refused)?;
+        if certified.solution != task.solution {
+            return Err(Error::Options(format!("task {}: another reference solution is found", task.id)));
+        }
+        Ok(certified.certificate)
+    }
+}
+
+/// A goal as it is stored.
+///
+/// # Errors
+/// When it has no JSON form.
+pub fn goal_json(goal: &Goal) -> Result<Json> {
+    Ok(serde_json::to_value(goal)?)
+}

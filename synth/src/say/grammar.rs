@@ -1,0 +1,133 @@
+//! The little English that prompts need: articles, plurals of nouns and verbs, superlatives.
+
+use crate::vary::data::scalar;
+use terrarium_tools::suite::Column;
+use terrarium_tools::types::Type;
+
+/// `a` or `an` for a word.
+pub fn article(word: &str) -> &'static str {
+    let lower = word.to_lowercase();
+    let sounds_otherwise = ["uni", "use", "euro", "one"].iter().any(|p| lower.starts_with(p));
+    let silent = ["hour", "honest", "heir"].iter().any(|p| lower.starts_with(p));
+    if silent || (lower.starts_with(['a', 'e', 'i', 'o', 'u']) && !sounds_otherwise) { "an" } else { "a" }
+}
+
+/// Whether a noun phrase is plural: `unpaid fines`, not `number of copies` or `address`.
+pub fn is_plural(label: &str) -> bool {
+    let head = [" of ", " on ", " in ", " for ", " per ", " at "].iter().filter_map(|p| label.find(p)).min();
+    let head = &label[..head.unwrap_or(label.len())];
+    let last = head.rsplit(' ').next().unwrap_or(head);
+    last.ends_with('s') && !["ss", "us", "is"].iter().any(|e| last.ends_with(e))
+}
+
+/// `is` or `are`.
+pub fn be(label: &str) -> &'static str {
+    if is_plural(label) { "are" } else { "is" }
+}
+
+/// A phrase after a singular noun, for a plural noun: `that is still out` becomes `that are still out`.
+pub fn pluralise(phrase: &str) -> String {
+    let Some((pronoun, rest)) = phrase.split_once(' ') else { return phrase.to_owned() };
+    if !["that", "who", "which"].contains(&pronoun) {
+        return phrase.to_owned();
+    }
+    let (verb, tail) = rest.split_once(' ').map_or((rest, String::new()), |(v, t)| (v, format!(" {t}")));
+    let verb = match verb {
+        "is" => "are".to_owned(),
+        "has" => "have".to_owned(),
+        "was" => "were".to_owned(),
+        "does" => "do".to_owned(),
+        _ if verb.ends_with("ies") => format!("{}y", &verb[..verb.len() - 3]),
+        _ if ["ches", "shes", "sses", "xes", "zes", "oes"].iter().any(|e| verb.ends_with(e)) => {
+            verb[..verb.len() - 2].to_owned()
+        }
+        _ if verb.ends_with('s') && !verb.ends_with("ss") => verb[..verb.len() - 1].to_owned(),
+        other => other.to_owned(),
+    };
+    format!("{pronoun} {verb}{tail}")
+}
+
+/// A plural noun for one thing: `copies` becomes `copy`, `times` stays for the caller.
+fn singular(word: &str) -> String {
+    if let Some(stem) = word.strip_suffix("ies") {
+        return format!("{stem}y");
+    }
+    if ["ches", "shes", "sses", "xes"].iter().any(|e| word.ends_with(e)) {
+        return word[..word.len() - 2].to_owned();
+    }
+    match word.strip_suffix('s') {
+        Some(stem) if !word.ends_with("ss") => stem.to_owned(),
+        _ => word.to_owned(),
+    }
+}
+
+/// Puts a value into a phrase with `{}`. For the number 1 the word after it becomes singular: `renewed {} times` with 1 is
+/// `renewed once`.
+pub fn fill(phrase: &str, value: &str) -> String {
+    if value != "1" && !value.ends_with(" 1") {
+        return phrase.replacen("{}", value, 1);
+    }
+    let Some((before, after)) = phrase.split_once("{} ") else { return phrase.replacen("{}", value, 1) };
+    let (word, tail) = after.split_once(' ').map_or((after, String::new()), |(w, t)| (w, format!(" {t}")));
+    if word == "times" {
+        let once = value.strip_suffix('1').map(|v| format!("{v}once")).unwrap_or_default();
+        return format!("{before}{once}{tail}");
+    }
+    format!("{before}{value} {}{tail}", singular(word))
+}
+
+/// `latest`, `earliest`, `highest`, `lowest`, as a column's kind wants it.
+pub fn superlative(column: &Column, greatest: bool) -> &'static str {
+    let in_time = *scalar(&column.ty) == Type::Date || column.label.contains("year");
+    match (in_time, greatest) {
+        (true, true) => "latest",
+        (true, false) => "earliest",
+        (false, true) => "highest",
+        (false, false) => "lowest",
+    }
+}
+
+/// The first letter in upper case; marks in front stay.
+pub fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().collect::<String>() + chars.as_str(),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn articles_and_plurals() {
+        assert_eq!(article("order"), "an");
+        assert_eq!(article("unit"), "a");
+        assert_eq!(article("hour"), "an");
+        assert!(is_plural("unpaid fines"));
+        assert!(!is_plural("number of copies on the shelf"));
+        assert!(!is_plural("e-mail address"));
+        assert!(!is_plural("status"));
+    }
+
+    #[test]
+    fn phrases_for_many() {
+        let check = |from: &str, to: &str| assert_eq!(pluralise(from), to);
+        check("that is still out", "that are still out");
+        check("that has been returned", "that have been returned");
+        check("that expires on 3 March 2026", "that expire on 3 March 2026");
+        check("who joined on 3 March 2026", "who joined on 3 March 2026");
+        check("who carries a badge", "who carry a badge");
+        check("to Ann Lee", "to Ann Lee");
+    }
+
+    #[test]
+    fn one_and_many() {
+        assert_eq!(fill("renewed {} times", "1"), "renewed once");
+        assert_eq!(fill("renewed {} times", "more than 1"), "renewed more than once");
+        assert_eq!(fill("with {} copies on the shelf", "1"), "with 1 copy on the shelf");
+        assert_eq!(fill("with {} copies on the shelf", "3"), "with 3 copies on the shelf");
+        assert_eq!(fill("in room {}", "1"), "in room 1");
+    }
+}

@@ -1,0 +1,6 @@
+//! Words: values, grammar, descriptions and whole prompts.
+
+pub mod grammar;
+pub mod phrase;
+pub mod prompts;
+pub mod values;

@@ -1,0 +1,9 @@
+//! Goals by tools: the planner. It sees the goal, the tools' declared meanings and what calls return; never the host's rows.
+
+pub mod known;
+pub mod plan;
+pub mod query;
+pub mod toolbox;
+pub mod trace;
+
+pub use plan::{Solution, solve};

@@ -1,0 +1,318 @@
+//! What a goal must bring about, by rows: the goal turned into concrete calls on the host's rows, their declared effects applied, and
+//! the net change written down as the verifier's expectation.
+
+use crate::tasks::goal::{Argument, Call, Goal, Step};
+use crate::tasks::reject::{Verdict, reject};
+use crate::tasks::rows::{Rows, column_id, number, table_id, target};
+use std::collections::BTreeMap;
+use terrarium_envs::verifier::{Expected, ExpectedChange, ExpectedDelete, ExpectedInsert, ExpectedUpdate};
+use terrarium_tools::Suite;
+use terrarium_tools::eval::{self, ChangeKind, Evaluator, RowChange};
+use terrarium_tools::tree::Literal;
+use terrarium_tools::value::{self, Value, World};
+
+/// Rows a batch may have.
+pub const BATCH_MAX: usize = 12;
+
+/// A suite, its policy parameters and a world to start from.
+#[derive(Clone, Copy)]
+pub struct Stage<'a> {
+    /// The suite.
+    pub suite: &'a Suite,
+    /// Policy parameters.
+    pub parameters: &'a [Literal],
+    /// The world at the beginning.
+    pub world: &'a World,
+    /// The same rows as the evaluator keeps them: copies are cheap.
+    pub rows: &'a eval::Rows,
+}
+
+/// An argument with its value, or the step whose new row it names.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Bound {
+    /// A value.
+    Value(Value),
+    /// The key of the row that the step creates.
+    Created(usize),
+}
+
+/// A call with every argument known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Concrete {
+    /// The step of the goal it belongs to.
+    pub step: usize,
+    /// Index in `Suite::tools`.
+    pub tool: usize,
+    /// One argument a parameter, in the function's order.
+    pub arguments: Vec<Bound>,
+}
+
+/// The index of a tool, by canonical name.
+pub fn tool_id(suite: &Suite, name: &str) -> Verdict<usize> {
+    match suite.tools.iter().position(|t| t.name == name) {
+        Some(index) => Ok(index),
+        None => reject("unknown_name", format!("tool `{name}`")),
+    }
+}
+
+/// The concrete calls of one step, by rows.
+pub fn expand(rows: Rows<'_>, index: usize, step: &Step) -> Verdict<Vec<Concrete>> {
+    match step {
+        Step::Call(call) => Ok(vec![bind(rows, index, call, None)?]),
+        Step::Each { rows: set, call } => {
+            let table = table_id(rows.suite, &set.table)?;
+            let found = rows.matching(set)?;
+            if found.is_empty() || found.len() > BATCH_MAX {
+                return reject("batch_size", format!("{} rows", found.len()));
+            }
+            found.into_iter().map(|row| bind(rows, index, call, Some((table, row)))).collect()
+        }
+        Step::If { of, condition, then, otherwise } => {
+            let table = table_id(rows.suite, &of.table)?;
+            let holds = rows.meets(table, rows.one(of)?, condition)?;
+            Ok(vec![bind(rows, index, if holds { then } else { otherwise }, None)?])
+        }
+    }
+}
+
+fn bind(rows: Rows<'_>, step: usize, call: &Call, each: Option<(usize, &Vec<Value>)>) -> Verdict<Concrete> {
+    let tool = tool_id(rows.suite, &call.tool)?;
+    let function = &rows.suite.functions[rows.suite.tools[tool].function];
+    let mut arguments = vec![Bound::Value(Value::None); function.parameters.len()];
+    for (name, argument) in &call.arguments {
+        let Some(parameter) = function.parameters.iter().position(|p| p.name == *name) else {
+            return reject("unknown_name", format!("parameter `{name}`"));
+        };
+        arguments[parameter] = match argument {
+            Argument::Entity(description) => Bound::Value(rows.one(description)?[0].clone()),
+            Argument::Each => match each {
+                Some((_, row)) => Bound::Value(row[0].clone()),
+                None => return reject("unknown_name", "no row at hand"),
+            },
+            Argument::Created(step) => Bound::Created(*step),
+            Argument::Value(value) => Bound::Value(value.clone()),
+            Argument::Computed(query) => Bound::Value(rows.value(query)?),
+            Argument::Shifted { of, column, by } => {
+                let (table, row) = match (of, each) {
+                    (Some(d), _) => (table_id(rows.suite, &d.table)?, rows.one(d)?),
+                    (None, Some(at_hand)) => at_hand,
+                    (None, None) => return reject("unknown_name", "no row at hand"),
+                };
+                let value = &row[column_id(&rows.suite.tables[table], column)?];
+                Bound::Value(shifted(value, *by)?)
+            }
+        };
+    }
+    Ok(Concrete { step, tool, arguments })
+}
+
+/// A value changed by an amount.
+pub fn shifted(value: &Value, by: i64) -> Verdict<Value> {
+    match (value, number(value).and_then(|n| n.checked_add(by))) {
+        (Value::Int(_), Some(n)) => Ok(Value::Int(n)),
+        (Value::Money(_), Some(n)) => Ok(Value::Money(n)),
+        (Value::Date(_), Some(n)) => match i32::try_from(n) {
+            Ok(day) => Ok(Value::Date(day)),
+            Err(_) => reject("no_value", "a date out of range"),
+        },
+        _ => reject("no_value", "a value without arithmetic"),
+    }
+}
+
+/// A goal carried out by rows.
+pub struct Outcome {
+    /// The calls, in order.
+    pub calls: Vec<Concrete>,
+    /// Their arguments' values, keys of created rows included.
+    pub arguments: Vec<Vec<Value>>,
+    /// The net change.
+    pub change: ExpectedChange,
+}
+
+/// Carries an act goal out by rows.
+///
+/// # Errors
+/// `needs_fail` where a declared condition does not hold when its turn comes, `order_dependent` where a description would mean
+/// something else after an earlier step, `no_change` where a call changes nothing, and whatever a description is rejected for.
+pub fn carry_out(stage: Stage<'_>, steps: &[Step]) -> Verdict<Outcome> {
+    let mut simulation = Simulation::new(stage);
+    let mut calls = Vec::new();
+    let mut arguments = Vec::new();
+    let mut created: BTreeMap<usize, Value> = BTreeMap::new();
+    for (index, step) in steps.iter().enumerate() {
+        let concrete = expand(Rows { suite: stage.suite, world: stage.world }, index, step)?;
+        if index > 0 {
+            let now = simulation.evaluator.rows().to_world();
+            let later = expand(Rows { suite: stage.suite, world: &now }, index, step);
+            if later.as_ref() != Ok(&concrete) {
+                return reject("order_dependent", format!("step {}", index + 1));
+            }
+        }
+        for call in concrete {
+            let values = values_of(&call, &created)?;
+            if let Some(key) = simulation.call(call.tool, &values)? {
+                created.insert(index, Value::Key(key));
+            }
+            calls.push(call);
+            arguments.push(values);
+        }
+    }
+    Ok(Outcome { calls, arguments, change: simulation.change()? })
+}
+
+/// Carries concrete calls out by rows, in the order given; `None` where one of them would be refused or changes nothing.
+pub fn replay(stage: Stage<'_>, calls: &[(usize, Vec<Value>)]) -> Option<ExpectedChange> {
+    let mut simulation = Simulation::new(stage);
+    for (tool, arguments) in calls {
+        simulation.call(*tool, arguments).ok()?;
+    }
+    simulation.change().ok()
+}
+
+/// Whether the last two calls can change places: each is accepted in either order and changes the same. Keys of new rows aside.
+pub fn independent(stage: Stage<'_>, calls: &[(usize, Vec<Value>)]) -> bool {
+    let [before @ .., first, second] = calls else { return false };
+    let run = |order: [&(usize, Vec<Value>); 2]| -> Option<[Vec<RowChange>; 2]> {
+        let mut simulation = Simulation::new(stage);
+        for (tool, arguments) in before {
+            simulation.call(*tool, arguments).ok()?;
+        }
+        let [a, b] = order;
+        Some([simulation.changes(a.0, &a.1).ok()?, simulation.changes(b.0, &b.1).ok()?])
+    };
+    let (Some([a, b]), Some([b_first, a_second])) = (run([first, second]), run([second, first])) else { return false };
+    let same = |x: &[RowChange], y: &[RowChange]| {
+        x.len() == y.len()
+            && x.iter().zip(y).all(|(x, y)| {
+                x.table == y.table && x.kind == y.kind && x.columns == y.columns && (x.kind == ChangeKind::Insert || x.key == y.key)
+            })
+    };
+    same(&a, &a_second) && same(&b, &b_first)
+}
+
+fn values_of(call: &Concrete, created: &BTreeMap<usize, Value>) -> Verdict<Vec<Value>> {
+    let bound = call.arguments.iter().map(|argument| match argument {
+        Bound::Value(value) => Ok(value.clone()),
+        Bound::Created(step) => match created.get(step) {
+            Some(key) => Ok(key.clone()),
+            None => reject("unknown_name", format!("step {step} creates no row")),
+        },
+    });
+    bound.collect()
+}
+
+/// Declared effects applied one after another to rows of its own.
+struct Simulation<'a> {
+    stage: Stage<'a>,
+    evaluator: Evaluator<'a>,
+    /// Rows that some call touched: table and key, in table order, then in order of first touch.
+    touched: Vec<(usize, String)>,
+}
+
+impl<'a> Simulation<'a> {
+    fn new(stage: Stage<'a>) -> Self {
+        let evaluator = Evaluator::over(stage.suite, stage.parameters, stage.rows.clone());
+        Simulation { stage, evaluator, touched: Vec::new() }
+    }
+
+    /// Applies a call's effects; gives what changed.
+    fn changes(&mut self, tool: usize, arguments: &[Value]) -> Verdict<Vec<RowChange>> {
+        let tool = &self.stage.suite.tools[tool];
+        if !self.evaluator.needs(tool, arguments).unwrap_or(false) {
+            return reject("needs_fail", &tool.name);
+        }
+        match self.evaluator.apply(tool, arguments) {
+            Ok(changes) if changes.is_empty() => reject("no_change", &tool.name),
+            Ok(changes) => Ok(changes),
+            Err(error) => reject("effect_fails", format!("{}: {error}", tool.name)),
+        }
+    }
+
+    /// Applies a call's effects; gives the key of the first row it created.
+    fn call(&mut self, tool: usize, arguments: &[Value]) -> Verdict<Option<String>> {
+        let changes = self.changes(tool, arguments)?;
+        let mut created = None;
+        for change in changes {
+            if change.kind == ChangeKind::Insert && created.is_none() {
+                created = Some(change.key.clone());
+            }
+            let place = (change.table, change.key);
+            if !self.touched.contains(&place) {
+                self.touched.push(place);
+            }
+        }
+        Ok(created)
+    }
+
+    /// The net change so far, up to a renaming of keys that are new.
+    fn change(&self) -> Verdict<ExpectedChange> {
+        let suite = self.stage.suite;
+        let mut touched = self.touched.clone();
+        touched.sort_by_key(|(table, _)| *table);
+        let before = |table: usize, key: &str| {
+            self.stage.world.tables[table].rows.iter().find(|r| matches!(&r[0], Value::Key(k) if k == key))
+        };
+        let after = |table: usize, key: &str| {
+            let rows = self.evaluator.rows();
+            rows.find(table, key).map(|row| rows.plain(table, row))
+        };
+        let mut names: BTreeMap<(usize, &str), String> = BTreeMap::new();
+        for (table, key) in &touched {
+            if before(*table, key).is_none() && after(*table, key).is_some() {
+                let name = format!("{}_{}", suite.tables[*table].name, names.len() + 1);
+                names.insert((*table, key), name);
+            }
+        }
+        let expected = |t: usize, c: usize, value: &Value| {
+            let ty = &suite.tables[t].columns[c].ty;
+            let to = if c == 0 { Some(t) } else { target(ty) };
+            match (to, value) {
+                (Some(to), Value::Key(key)) if names.contains_key(&(to, key.as_str())) => {
+                    Expected::Created(names[&(to, key.as_str())].clone())
+                }
+                _ => Expected::Exact(value::to_json(suite, ty, value)),
+            }
+        };
+        let mut change = ExpectedChange::default();
+        for (t, key) in &touched {
+            let table = &suite.tables[*t];
+            let columns = |row: &[Value], which: &dyn Fn(usize) -> bool| -> Vec<(String, Expected)> {
+                let kept = (0..table.columns.len()).filter(|c| which(*c));
+                kept.map(|c| (table.columns[c].name.clone(), expected(*t, c, &row[c]))).collect()
+            };
+            match (before(*t, key), after(*t, key)) {
+                (None, None) => {}
+                (None, Some(new)) => change.inserted.push(ExpectedInsert {
+                    table: table.name.clone(),
+                    name: names[&(*t, key.as_str())].clone(),
+                    columns: columns(&new, &|_| true),
+                }),
+                (Some(_), None) => change.deleted.push(ExpectedDelete { table: table.name.clone(), key: key.clone() }),
+                (Some(old), Some(new)) => {
+                    if *old != new {
+                        let columns = columns(&new, &|c| old[c] != new[c]);
+                        change.updated.push(ExpectedUpdate { table: table.name.clone(), key: key.clone(), columns });
+                    }
+                }
+            }
+        }
+        Ok(change)
+    }
+}
+
+/// The verifier of a goal, by rows, and for act goals what was carried out.
+pub fn verifier(stage: Stage<'_>, goal: &Goal) -> Verdict<(terrarium_envs::verifier::Verifier, Option<Outcome>)> {
+    match goal {
+        Goal::Act(steps) => {
+            let outcome = carry_out(stage, steps)?;
+            if outcome.change.is_empty() {
+                return reject("no_change", "the steps cancel out");
+            }
+            Ok((terrarium_envs::verifier::Verifier { change: outcome.change.clone(), answer: None }, Some(outcome)))
+        }
+        Goal::Ask(query) => {
+            let answer = Rows { suite: stage.suite, world: stage.world }.answer(query)?;
+            Ok((terrarium_envs::verifier::Verifier { change: ExpectedChange::default(), answer: Some(answer) }, None))
+        }
+    }
+}

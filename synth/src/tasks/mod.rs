@@ -1,0 +1,11 @@
+//! Tasks: declarative goals, drawn from the rows, and what they must bring about by rows.
+
+pub mod act;
+pub mod arguments;
+pub mod ask;
+pub mod describe;
+pub mod expected;
+pub mod goal;
+pub mod reach;
+pub mod reject;
+pub mod rows;

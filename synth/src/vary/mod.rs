@@ -1,0 +1,181 @@
+//! Variation: one suite, many environments. A [`Recipe`] is everything an environment is made from; building it is pure.
+
+pub mod data;
+pub mod naming;
+pub mod surface;
+pub mod words;
+
+use crate::error::{Error, Result};
+use crate::seed::Dice;
+use data::{DataPlan, Size};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use surface::{Breadth, SurfacePlan};
+use terrarium_envs::environment::{Environment, Split, ToolSpec, component_digest, environment_id};
+use terrarium_envs::system;
+use terrarium_tools::suite::KeyStyle;
+use terrarium_tools::surface::Surface;
+use terrarium_tools::tree::Literal;
+use terrarium_tools::value::World;
+use terrarium_tools::{Suite, compile, schema};
+
+/// Everything an environment is made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Slug of the suite.
+    pub suite: String,
+    /// blake3 of the suite's source, 16 hex digits: another text is another world.
+    pub source: String,
+    /// Policy parameters by name.
+    pub parameters: Vec<(String, Literal)>,
+    /// Data.
+    pub data: DataPlan,
+    /// Surface.
+    pub surface: SurfacePlan,
+}
+
+/// First day of the span that worlds' dates are drawn from: 2025-01-06.
+const TODAY_FIRST: i64 = 20_094;
+/// Its length in days.
+const TODAY_SPAN: i64 = 900;
+
+/// The recipe of candidate `index`.
+pub fn recipe(suite: &Suite, source_digest: &str, seed: u64, index: u64) -> Recipe {
+    let mut dice = Dice::new(seed, &format!("recipe/{}/{index}", suite.name));
+    let breadth = [Breadth::Pocket, Breadth::Subset, Breadth::Full][dice.weighted(&[15, 65, 20])];
+    let size = match breadth {
+        Breadth::Pocket => Size::Small,
+        _ => [Size::Small, Size::Medium, Size::Large][dice.weighted(&[3, 5, 2])],
+    };
+    let parameters = suite
+        .parameters
+        .iter()
+        .map(|p| {
+            let value = if dice.percent(40) { p.default.clone() } else { dice.pick(&p.choices).unwrap_or(&p.default).clone() };
+            (p.name.clone(), value)
+        })
+        .collect();
+    let mut locales: Vec<&str> = words::LOCALES.iter().map(|l| l.name).collect();
+    dice.shuffle(&mut locales);
+    locales.truncate(1 + dice.below(3));
+    locales.sort_unstable();
+    let style = dice.weighted(&[4, 2, 1, 1]);
+    let keys = suite
+        .tables
+        .iter()
+        .map(|t| match style {
+            0 => t.key.clone(),
+            1 => KeyStyle { separator: "-".to_owned(), ..t.key.clone() },
+            2 => KeyStyle { separator: String::new(), width: t.key.width + 1, ..t.key.clone() },
+            _ => KeyStyle { prefix: t.key.prefix.to_lowercase(), separator: "_".to_owned(), width: t.key.width },
+        })
+        .collect();
+    let data = DataPlan {
+        seed: terrarium_envs::random::derive(seed, &format!("world/{}/{index}", suite.name)),
+        size,
+        locales: locales.into_iter().map(str::to_owned).collect(),
+        today: (TODAY_FIRST + dice.between(0, TODAY_SPAN - 1)) as i32,
+        keys,
+    };
+    let surface = surface::draw(suite, breadth, &mut dice);
+    Recipe { suite: suite.name.clone(), source: source_digest.to_owned(), parameters, data, surface }
+}
+
+/// A recipe carried out, short of compiling.
+pub struct Made {
+    /// The recipe.
+    pub recipe: Recipe,
+    /// The rows.
+    pub world: World,
+    /// The tools and policy parameters.
+    pub surface: Surface,
+}
+
+/// Rows and surface of a recipe.
+///
+/// # Errors
+/// When a derived column cannot be computed.
+pub fn make(suite: &Suite, recipe: Recipe) -> Result<Made> {
+    let parameters: Vec<Literal> = recipe.parameters.iter().map(|(_, v)| v.clone()).collect();
+    let world = data::world(suite, &parameters, &recipe.data)?;
+    let surface = surface::build(suite, &recipe.surface, parameters);
+    Ok(Made { recipe, world, surface })
+}
+
+/// The runnable environment: compiled, named, with its system message.
+///
+/// # Errors
+/// When the world does not compile: a fault of the compiler or of world generation.
+pub fn environment(suite: &Suite, made: &Made, split: Split, index: u64) -> Result<Environment> {
+    let fault = |source| Error::Compile { suite: suite.name.clone(), index, source };
+    let compiled = compile::compile(suite, &made.surface, &made.world).map_err(fault)?;
+    let recipe = serde_json::to_value(&made.recipe)?;
+    let tools = schema::tool_schemas(suite, &made.surface)
+        .into_iter()
+        .map(|t| ToolSpec { name: t.name, description: t.description, parameters: t.parameters, writes: t.writes })
+        .collect();
+    Ok(Environment {
+        id: environment_id(&suite.name, &recipe),
+        suite: suite.name.clone(),
+        title: suite.title.clone(),
+        domain: suite.domain.clone(),
+        split,
+        system: system::message(&suite.title, &policy_text(suite, &made.surface.parameters), made.world.today),
+        tools,
+        digest: component_digest(&compiled.component),
+        component: Arc::new(compiled.component),
+        recipe,
+        signature: signature(suite, &made.surface),
+    })
+}
+
+/// A world of a suite with its default policy parameters, for looking at and trying out.
+///
+/// # Errors
+/// When a derived column cannot be computed.
+pub fn sample_world(suite: &Suite, seed: u64) -> Result<World> {
+    let parameters: Vec<Literal> = suite.parameters.iter().map(|p| p.default.clone()).collect();
+    let plan = DataPlan {
+        seed,
+        size: Size::Medium,
+        locales: vec![words::LOCALES[0].name.to_owned()],
+        today: TODAY_FIRST as i32,
+        keys: suite.tables.iter().map(|t| t.key.clone()).collect(),
+    };
+    data::world(suite, &parameters, &plan)
+}
+
+/// The policy text with this world's parameters in it.
+pub fn policy_text(suite: &Suite, parameters: &[Literal]) -> String {
+    let mut text = suite.policy.clone();
+    for (parameter, value) in suite.parameters.iter().zip(parameters) {
+        let shown = match value {
+            Literal::None => "none".to_owned(),
+            Literal::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
+            Literal::Int(n) => n.to_string(),
+            Literal::Float(f) => f.to_string(),
+            Literal::Str(s) => s.clone(),
+            Literal::Money(cents) => crate::say::values::money(*cents),
+            Literal::Date(day) => crate::say::values::date(*day),
+            Literal::Enum(e, case) => suite.enums[*e].cases[*case as usize].replace('_', " "),
+        };
+        text = text.replace(&format!("{{{}}}", parameter.name), &shown);
+    }
+    text
+}
+
+/// De-renamed `suite.tool(parameter, ...)` of the tools offered, sorted.
+fn signature(suite: &Suite, surface: &Surface) -> Vec<String> {
+    let mut names: Vec<String> = surface
+        .tools
+        .iter()
+        .map(|t| {
+            let tool = &suite.tools[t.tool];
+            let function = &suite.functions[tool.function];
+            let parameters: Vec<&str> = function.parameters.iter().map(|p| p.name.as_str()).collect();
+            format!("{}.{}({})", suite.name, tool.name, parameters.join(", "))
+        })
+        .collect();
+    names.sort_unstable();
+    names
+}

@@ -1,0 +1,8 @@
+//! User journeys through the `terrarium` binary: fresh directory, no network, no environment.
+
+mod attacks;
+mod exports;
+mod journey;
+mod resume;
+mod suites;
+mod support;
