@@ -38,7 +38,8 @@ impl Dsa {
     pub fn open(folder: Option<&Path>, seed: u64, budget: &BudgetArgs) -> Result<Self> {
         terrarium_model::runtime::set_threads(1);
         let model = match folder {
-            Some(folder) => Model::load(folder, Kind::Float).with_context(|| format!("cannot load the model in {}", folder.display()))?,
+            Some(folder) => Model::load(folder, Kind::Float)
+                .with_context(|| format!("cannot load the model in {}", folder.display()))?,
             None => Model::init(Config::tiny(), seed, Kind::Float)?,
         };
         let context = usize::try_from(model.config().max_position_embeddings).unwrap_or(usize::MAX);
@@ -175,7 +176,9 @@ fn openai(message: &Message, tools: &[ToolSpec]) -> Value {
         Message::Assistant { content, calls, .. } => {
             let calls: Vec<Value> = calls
                 .iter()
-                .map(|c| json!({"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}))
+                .map(
+                    |c| json!({"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}),
+                )
                 .collect();
             json!({"role": "assistant", "content": content, "tool_calls": calls})
         }

@@ -6,10 +6,10 @@ mod args;
 mod commands;
 #[cfg(feature = "torch")]
 mod dsa;
-#[cfg(feature = "oracle")]
-mod oracle;
 mod interrupt;
 mod jobs;
+#[cfg(feature = "oracle")]
+mod oracle;
 mod output;
 mod policy;
 mod progress;

@@ -22,7 +22,8 @@ pub fn error_chain(error: &anyhow::Error) {
 /// Prints to stdout; a reader that went away (`| head`) ends the command quietly.
 pub fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") });
+    let written =
+        out.write_all(text.as_bytes()).and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") });
     match written.and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
@@ -47,7 +48,10 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
         .map(|i| rows.iter().map(|r| r[i].chars().count()).chain([header[i].chars().count()]).max().unwrap_or(0))
         .collect();
     let numeric: Vec<bool> = (0..header.len())
-        .map(|i| !rows.is_empty() && rows.iter().all(|r| r[i].is_empty() || r[i].starts_with(|c: char| c.is_ascii_digit() || c == '-')))
+        .map(|i| {
+            !rows.is_empty()
+                && rows.iter().all(|r| r[i].is_empty() || r[i].starts_with(|c: char| c.is_ascii_digit() || c == '-'))
+        })
         .collect();
     let line = |cells: Vec<&str>| {
         let mut text = String::new();

@@ -9,9 +9,9 @@ pub fn split(name: &str) -> Result<Option<Split>, Usage> {
     if name == "all" {
         return Ok(None);
     }
-    Split::from_name(name).map(Some).ok_or_else(|| {
-        Usage(format!("unknown split `{name}`; one of {}, all", Split::ALL.map(Split::name).join(", ")))
-    })
+    Split::from_name(name)
+        .map(Some)
+        .ok_or_else(|| Usage(format!("unknown split `{name}`; one of {}, all", Split::ALL.map(Split::name).join(", "))))
 }
 
 /// A kind of task.
@@ -38,7 +38,12 @@ pub fn spread<T>(items: Vec<T>, want: usize) -> Vec<T> {
     if want >= have {
         return items;
     }
-    items.into_iter().enumerate().filter(|(i, _)| (i + 1) * want / have > i * want / have).map(|(_, item)| item).collect()
+    items
+        .into_iter()
+        .enumerate()
+        .filter(|(i, _)| (i + 1) * want / have > i * want / have)
+        .map(|(_, item)| item)
+        .collect()
 }
 
 #[cfg(test)]

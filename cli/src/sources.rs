@@ -17,7 +17,10 @@ pub fn suite(named: &Path) -> Result<Suite> {
         return parse(&format!("{name}.star"), entry.source);
     }
     let size = std::fs::metadata(named).with_context(|| {
-        format!("cannot read {}: no such file, and no library suite has this name (`terrarium suite list`)", named.display())
+        format!(
+            "cannot read {}: no such file, and no library suite has this name (`terrarium suite list`)",
+            named.display()
+        )
     })?;
     if size.len() > SOURCE_BYTES_MAX {
         bail!("{} has {} bytes; a suite may have {SOURCE_BYTES_MAX}", named.display(), size.len());

@@ -17,12 +17,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut calls: Vec<u32> = Vec::new();
     let report = synthesizer.run::<Error>(Resume::default(), &AtomicBool::new(false), |environment, tasks, _| {
         if show == 1 {
-            println!("== {} ({} tools, {} bytes)", environment.id, environment.tools.len(), environment.component.len());
+            println!(
+                "== {} ({} tools, {} bytes)",
+                environment.id,
+                environment.tools.len(),
+                environment.component.len()
+            );
         }
         for task in tasks {
             calls.push(task.difficulty.calls);
             if show == 1 {
-                println!("\n[{} {:.1} calls {} depth {}] {}", task.kind.name(), task.difficulty.score, task.difficulty.calls, task.difficulty.depth, task.prompt);
+                println!(
+                    "\n[{} {:.1} calls {} depth {}] {}",
+                    task.kind.name(),
+                    task.difficulty.score,
+                    task.difficulty.calls,
+                    task.difficulty.depth,
+                    task.prompt
+                );
                 for call in &task.solution {
                     println!("    {} {}", call.name, call.arguments);
                 }
@@ -32,10 +44,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     })?;
     calls.sort_unstable();
     let mean = calls.iter().map(|c| f64::from(*c)).sum::<f64>() / calls.len().max(1) as f64;
-    println!("{} environments, {} tasks in {:.1} s", report.environments, report.tasks, started.elapsed().as_secs_f64());
+    println!(
+        "{} environments, {} tasks in {:.1} s",
+        report.environments,
+        report.tasks,
+        started.elapsed().as_secs_f64()
+    );
     println!("calls: mean {mean:.2}, p95 {:?}, max {:?}", calls.get(calls.len() * 95 / 100), calls.last());
     for (reason, count) in &report.rejected.counts {
-        println!("{count:7} {reason}  {:?}", report.rejected.examples.get(reason).map(|e| e.iter().take(2).collect::<Vec<_>>()));
+        println!(
+            "{count:7} {reason}  {:?}",
+            report.rejected.examples.get(reason).map(|e| e.iter().take(2).collect::<Vec<_>>())
+        );
     }
     Ok(())
 }

@@ -37,7 +37,13 @@ pub struct Candidate {
 ///
 /// # Errors
 /// When a world does not compile or does not run: faults, not rejections.
-pub fn candidate(options: &Options, suites: &[ParsedSuite], prompts: &Prompts, sandbox: &Sandbox, index: u64) -> Result<Candidate> {
+pub fn candidate(
+    options: &Options,
+    suites: &[ParsedSuite],
+    prompts: &Prompts,
+    sandbox: &Sandbox,
+    index: u64,
+) -> Result<Candidate> {
     let parsed = &suites[(index % suites.len() as u64) as usize];
     let recipe = recipe(&parsed.suite, &parsed.digest, options.seed, index);
     let mut dice = Dice::new(options.seed, &format!("split/{index}"));
@@ -62,7 +68,8 @@ pub fn candidate(options: &Options, suites: &[ParsedSuite], prompts: &Prompts, s
             // The kind that is behind; ties in the order asked for.
             let count = |k: &Kind| tasks.iter().filter(|t| t.kind == *k).count();
             let Some(kind) = options.kinds.iter().min_by_key(|k| count(k)).copied() else { break };
-            let drawn = task(options, &mut workshop, &speaker, prompts, &environment, kind, &mut seen, wanted, &mut dice);
+            let drawn =
+                task(options, &mut workshop, &speaker, prompts, &environment, kind, &mut seen, wanted, &mut dice);
             match drawn {
                 Ok(task) => tasks.push(task),
                 Err(reason) => rejected.add(&reason),

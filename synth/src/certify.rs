@@ -136,8 +136,13 @@ impl<'a> Workshop<'a> {
         let fault = |e: terrarium_envs::Error| Reject::new("fault", e.to_string());
         let reference = run_solution(&mut self.runner, verifier, &calls).map_err(fault)?;
         if !reference.score.solved() {
-            let failed: Vec<String> =
-                reference.score.checks.iter().filter(|c| !c.passed).map(|c| format!("{}: {}", c.name, c.detail)).collect();
+            let failed: Vec<String> = reference
+                .score
+                .checks
+                .iter()
+                .filter(|c| !c.passed)
+                .map(|c| format!("{}: {}", c.name, c.detail))
+                .collect();
             return reject("disagree", failed.join("; "));
         }
         let nothing = [ToolCall { name: submit::NAME.to_owned(), arguments: json!({}) }];
@@ -147,7 +152,8 @@ impl<'a> Workshop<'a> {
         }
         let hash = short_hash(&["mutants", &canonical_json(&serde_json::to_value(goal).unwrap_or_default())], 16);
         let mut dice = Dice::new(0, &hash);
-        let stage = Stage { suite: self.suite, parameters: &self.parameters, world: &self.made.world, rows: &self.rows };
+        let stage =
+            Stage { suite: self.suite, parameters: &self.parameters, world: &self.made.world, rows: &self.rows };
         let mut bench =
             Bench { stage, surface: &self.made.surface, runner: &mut self.runner, verifier, spares: &self.spares };
         let mutants = match (goal, &verifier.answer) {
@@ -253,15 +259,13 @@ impl Recertifier {
     pub fn with_suite(sandbox: &Sandbox, environment: &Arc<Environment>, suite: &Suite, digest: &str) -> Result<Self> {
         let recipe: Recipe = serde_json::from_value(environment.recipe.clone())?;
         if recipe.source != digest {
-            return Err(Error::Options(format!("environment {} was made from another text of its suite", environment.id)));
+            return Err(Error::Options(format!(
+                "environment {} was made from another text of its suite",
+                environment.id
+            )));
         }
         let made = make(suite, recipe)?;
-        Ok(Recertifier {
-            suite: suite.clone(),
-            made,
-            environment: Arc::clone(environment),
-            sandbox: sandbox.clone(),
-        })
+        Ok(Recertifier { suite: suite.clone(), made, environment: Arc::clone(environment), sandbox: sandbox.clone() })
     }
 
     /// The certificate of a task as it comes out today.

@@ -35,7 +35,8 @@ pub fn measure(goal: &Goal, solution: &Solution, describer: &Describer<'_>) -> D
 /// The natural logarithm of `1 + n` to a quarter, from a table: `ln` of the standard library may differ between machines.
 fn logarithm(n: usize) -> f64 {
     const STEPS: [usize; 30] = [
-        0, 1, 1, 2, 2, 4, 5, 6, 9, 11, 15, 20, 25, 33, 43, 54, 70, 91, 116, 149, 191, 244, 314, 403, 518, 665, 854, 1_097, 1_408, 1_808,
+        0, 1, 1, 2, 2, 4, 5, 6, 9, 11, 15, 20, 25, 33, 43, 54, 70, 91, 116, 149, 191, 244, 314, 403, 518, 665, 854,
+        1_097, 1_408, 1_808,
     ];
     let quarters = STEPS.iter().rposition(|least| n >= *least).unwrap_or(0);
     quarters as f64 / 4.0

@@ -16,8 +16,44 @@ pub struct LibrarySuite {
     pub split: Split,
 }
 
-const LIBRARY: [LibrarySuite; 1] = [
+const LIBRARY: [LibrarySuite; 9] = [
     LibrarySuite { slug: "library-desk", source: include_str!("../suites/library_desk.star"), split: Split::Train },
+    LibrarySuite {
+        slug: "clinic-front-desk",
+        source: include_str!("../suites/clinic_front_desk.star"),
+        split: Split::Train,
+    },
+    LibrarySuite { slug: "web-shop", source: include_str!("../suites/web_shop.star"), split: Split::Train },
+    LibrarySuite {
+        slug: "it-service-desk",
+        source: include_str!("../suites/it_service_desk.star"),
+        split: Split::Train,
+    },
+    LibrarySuite {
+        slug: "hotel-front-desk",
+        source: include_str!("../suites/hotel_front_desk.star"),
+        split: Split::Train,
+    },
+    LibrarySuite {
+        slug: "farm-cooperative",
+        source: include_str!("../suites/farm_cooperative.star"),
+        split: Split::Train,
+    },
+    LibrarySuite {
+        slug: "veterinary-practice",
+        source: include_str!("../suites/veterinary_practice.star"),
+        split: Split::Train,
+    },
+    LibrarySuite {
+        slug: "college-registrar",
+        source: include_str!("../suites/college_registrar.star"),
+        split: Split::TestSuite,
+    },
+    LibrarySuite {
+        slug: "parcel-warehouse",
+        source: include_str!("../suites/parcel_warehouse.star"),
+        split: Split::TestProcess,
+    },
 ];
 
 /// A suite ready for use.
@@ -54,8 +90,10 @@ pub fn parsed() -> Result<&'static [ParsedSuite]> {
 /// # Errors
 /// [`Error::Suite`] with every diagnostic.
 pub fn parse(name: &str, source: &str, split: Split) -> Result<ParsedSuite> {
-    let suite = parse_suite(&format!("{name}.star"), source)
-        .map_err(|diagnostics| Error::Suite { suite: name.to_owned(), source: terrarium_tools::Error::Suite(diagnostics) })?;
+    let suite = parse_suite(&format!("{name}.star"), source).map_err(|diagnostics| Error::Suite {
+        suite: name.to_owned(),
+        source: terrarium_tools::Error::Suite(diagnostics),
+    })?;
     Ok(ParsedSuite { suite, digest: digest(source), split })
 }
 

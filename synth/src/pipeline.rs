@@ -45,7 +45,15 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { seed: 0, envs: 20, tasks: 500, kinds: Kind::ALL.to_vec(), difficulty: None, threads: 1, suites: Vec::new() }
+        Options {
+            seed: 0,
+            envs: 20,
+            tasks: 500,
+            kinds: Kind::ALL.to_vec(),
+            difficulty: None,
+            threads: 1,
+            suites: Vec::new(),
+        }
     }
 }
 
@@ -196,7 +204,12 @@ impl Synthesizer {
     }
 
     /// Admits a candidate, or counts why not.
-    fn admit(&self, candidate: Candidate, admitted: &mut Admitted, report: &mut Report) -> Option<(Arc<Environment>, Vec<Task>)> {
+    fn admit(
+        &self,
+        candidate: Candidate,
+        admitted: &mut Admitted,
+        report: &mut Report,
+    ) -> Option<(Arc<Environment>, Vec<Task>)> {
         report.rejected.merge(&candidate.rejected);
         let Some((environment, recipe, mut tasks)) = candidate.made else {
             report.rejected.add(&Reject::new("environment:too_few_tasks", format!("candidate {}", candidate.index)));

@@ -24,7 +24,8 @@ fn usage_errors_exit_with_2() {
 #[test]
 fn a_missing_database_says_how_to_make_one() {
     let desk = Desk::new();
-    for arguments in [vec!["rollout", "--policy", "noop"], vec!["stats"], vec!["export", "--out", "x"], vec!["verify"]] {
+    for arguments in [vec!["rollout", "--policy", "noop"], vec!["stats"], vec!["export", "--out", "x"], vec!["verify"]]
+    {
         let said = desk.run(&arguments);
         assert!(said.error(1).contains("terrarium synth"), "{arguments:?}: {}", said.err);
         assert!(!desk.path("terrarium.db").exists(), "{arguments:?} made a database");
@@ -51,9 +52,11 @@ fn unknown_ids_are_named() {
 fn a_truncated_or_foreign_database_is_refused_and_left_alone() {
     let desk = Desk::with_worlds("2", "6");
     let whole = fs::read(desk.path("terrarium.db")).expect("database");
-    for (name, bytes) in
-        [("half.db", whole[..whole.len() / 2].to_vec()), ("text.db", b"this is not a database at all".repeat(100)), ("empty-header.db", vec![0; 4096])]
-    {
+    for (name, bytes) in [
+        ("half.db", whole[..whole.len() / 2].to_vec()),
+        ("text.db", b"this is not a database at all".repeat(100)),
+        ("empty-header.db", vec![0; 4096]),
+    ] {
         fs::write(desk.path(name), &bytes).expect("written");
         let said = desk.run(&["stats", "--check", "--db", name]);
         let err = said.error(1);
@@ -68,8 +71,11 @@ fn a_database_locked_by_another_process_is_named() {
     let desk = Desk::with_worlds("2", "6");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     let mut lock = runtime.block_on(async {
-        let mut lock =
-            sqlx::sqlite::SqliteConnectOptions::new().filename(desk.path("terrarium.db")).connect().await.expect("opens");
+        let mut lock = sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(desk.path("terrarium.db"))
+            .connect()
+            .await
+            .expect("opens");
         lock.execute("BEGIN IMMEDIATE").await.expect("locks");
         lock
     });
@@ -116,7 +122,14 @@ fn a_full_disk_is_named() {
 fn malformed_token_files_are_refused() {
     let desk = Desk::new();
     desk.run(&["model", "init", "--out", "m", "--json"]);
-    for (text, word) in [("[[1, 2], [3]]", "row"), ("[[1, -5]]", "-5"), ("[[99999999]]", "99999999"), ("[]", "empty"), ("{\"a\": 1}", "[[int"), ("[[1,", "[[int")] {
+    for (text, word) in [
+        ("[[1, 2], [3]]", "row"),
+        ("[[1, -5]]", "-5"),
+        ("[[99999999]]", "99999999"),
+        ("[]", "empty"),
+        ("{\"a\": 1}", "[[int"),
+        ("[[1,", "[[int"),
+    ] {
         fs::write(desk.path("tokens.json"), text).expect("written");
         let said = desk.run(&["model", "logits", "m", "--tokens", "tokens.json"]);
         assert!(said.error(1).contains(word), "{text}: {}", said.err);
@@ -146,7 +159,8 @@ fn hostile_components_are_stopped_and_named() {
         assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
         assert!(said.out.contains(&format!("\"code\":\"{code}\"")), "{name}: {}{}", said.out, said.err);
     }
-    let wanting = wat::parse_str("(component (import \"wasi:cli/exit@0.2.0\" (instance (export \"exit\" (func)))))").expect("assembles");
+    let wanting = wat::parse_str("(component (import \"wasi:cli/exit@0.2.0\" (instance (export \"exit\" (func)))))")
+        .expect("assembles");
     fs::write(desk.path("wanting.wasm"), wanting).expect("written");
     let said = desk.run(&["suite", "call", "wanting.wasm", "run"]);
     assert!(said.error(1).contains("wasi:cli/exit"), "{}", said.err);

@@ -29,7 +29,11 @@ fn the_whole_story() {
     assert_eq!(eval["pass_at_1"], json!(1.0), "{eval}");
 
     let stats = desk.run(&["stats", "--check", "--json"]).json();
-    assert_eq!((&stats["environments"], &stats["tasks"], &stats["episodes"]), (&json!(6), &json!(60), &json!(300)), "{stats}");
+    assert_eq!(
+        (&stats["environments"], &stats["tasks"], &stats["episodes"]),
+        (&json!(6), &json!(60), &json!(300)),
+        "{stats}"
+    );
 
     let task = &desk.query("SELECT id FROM tasks ORDER BY id LIMIT 1")[0];
     let shown = desk.run(&["show", "task", task]);
@@ -54,12 +58,14 @@ fn the_same_seed_gives_the_same_bytes_whatever_the_threads() {
     let mut contents = Vec::new();
     for (seed, threads) in [("7", "1"), ("7", "2"), ("7", "5"), ("8", "2")] {
         let desk = Desk::new();
-        desk.run(&["synth", "--envs", "5", "--tasks", "40", "--seed", seed, "--threads", threads, "--json", "-q"]).json();
+        desk.run(&["synth", "--envs", "5", "--tasks", "40", "--seed", seed, "--threads", threads, "--json", "-q"])
+            .json();
         for policy in ["expert", "random"] {
             desk.run(&["rollout", "--policy", policy, "--seed", seed, "--concurrency", threads, "--json", "-q"]).json();
         }
         desk.run(&["export", "--out", "data", "--json", "-q"]).json();
-        let mut files: Vec<_> = std::fs::read_dir(desk.path("data")).expect("data").map(|e| e.expect("entry").path()).collect();
+        let mut files: Vec<_> =
+            std::fs::read_dir(desk.path("data")).expect("data").map(|e| e.expect("entry").path()).collect();
         files.sort();
         let files: Vec<(String, Vec<u8>)> = files
             .iter()

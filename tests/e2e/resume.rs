@@ -22,7 +22,10 @@ fn synth_resumes_after_kill_and_ends_with_the_same_bytes() {
     let made = broken.run(&arguments).json();
     assert_eq!((&made["environments"], &made["tasks"]), (&json!(12), &json!(120)), "{made}");
     assert_eq!(broken.query(TASKS), unbroken.query(TASKS));
-    assert_eq!(broken.query("SELECT id || digest FROM environments ORDER BY id"), unbroken.query("SELECT id || digest FROM environments ORDER BY id"));
+    assert_eq!(
+        broken.query("SELECT id || digest FROM environments ORDER BY id"),
+        unbroken.query("SELECT id || digest FROM environments ORDER BY id")
+    );
     broken.run(&["stats", "--check", "--json"]).json();
 }
 

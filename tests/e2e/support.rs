@@ -92,7 +92,10 @@ impl Desk {
         runtime.block_on(async {
             let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.path(file));
             let mut connection = options.connect().await.expect("the database opens");
-            let rows = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.expect("the query runs");
+            let rows = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
+                .fetch_all(&mut connection)
+                .await
+                .expect("the query runs");
             connection.close().await.expect("closes");
             rows.iter().map(|row| row.get::<String, _>(0)).collect()
         })

@@ -87,7 +87,8 @@ fn library_lines(folder: &str) -> Vec<(PathBuf, usize, String)> {
     let mut stack = vec![root().join(folder).join("src")];
     let mut lines = Vec::new();
     while let Some(path) = stack.pop() {
-        let mut entries: Vec<_> = std::fs::read_dir(&path).expect("source folder").map(|e| e.expect("entry").path()).collect();
+        let mut entries: Vec<_> =
+            std::fs::read_dir(&path).expect("source folder").map(|e| e.expect("entry").path()).collect();
         entries.sort();
         for entry in entries {
             if entry.is_dir() {

@@ -46,7 +46,10 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<Ending> {
     let global = &Global { db: args.out.join("terrarium.db"), ..global.clone() };
     let threads = args.threads.unwrap_or_else(verify::cores);
 
-    output::note(global, &format!("1/5 synthesize {} environments, {} certified tasks (seed {})", args.envs, args.tasks, global.seed));
+    output::note(
+        global,
+        &format!("1/5 synthesize {} environments, {} certified tasks (seed {})", args.envs, args.tasks, global.seed),
+    );
     let synth_args = SynthArgs {
         envs: args.envs,
         tasks: args.tasks,
@@ -66,7 +69,10 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<Ending> {
     let sample = crate::select::spread(ids, VERIFIED_TASKS);
     let filter = TaskFilter { ids: sample, ..TaskFilter::default() };
     let verified = verify::certificates(global, &store, &sandbox, &filter, threads).await?;
-    output::note(global, &format!("    {} certificates: {} differ ({:.1} s)", verified.looked_at, verified.differ, verified.seconds));
+    output::note(
+        global,
+        &format!("    {} certificates: {} differ ({:.1} s)", verified.looked_at, verified.differ, verified.seconds),
+    );
 
     output::note(global, "3/5 roll out");
     let mut rolled = Vec::new();
@@ -110,7 +116,13 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<Ending> {
         .iter()
         .map(|r| {
             let rate = (r.episodes - r.resumed) as f64 / r.seconds.max(1e-9);
-            vec![r.policy.clone(), r.episodes.to_string(), r.solved().to_string(), format!("{rate:.0}"), r.outcomes_text()]
+            vec![
+                r.policy.clone(),
+                r.episodes.to_string(),
+                r.solved().to_string(),
+                format!("{rate:.0}"),
+                r.outcomes_text(),
+            ]
         })
         .collect();
     let text = format!(
@@ -131,7 +143,13 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<Ending> {
 }
 
 fn report(global: &Global, rolled: Rolled) -> Rolled {
-    let note = format!("    {}: {} episodes, {} solved ({:.1} s)", rolled.policy, rolled.episodes, rolled.solved(), rolled.seconds);
+    let note = format!(
+        "    {}: {} episodes, {} solved ({:.1} s)",
+        rolled.policy,
+        rolled.episodes,
+        rolled.solved(),
+        rolled.seconds
+    );
     output::note(global, &note);
     rolled
 }

@@ -53,7 +53,9 @@ pub async fn run(global: &Global, args: &EvalArgs) -> Result<Ending> {
 
 fn table(rows: &[EvalRow], k: u64) -> String {
     let percent = |pass: Option<&Pass>, pick: fn(&Pass) -> [f64; 3]| {
-        pass.map(pick).map_or_else(String::new, |[v, low, high]| format!("{:.1} % [{:.1}, {:.1}]", v * 100.0, low * 100.0, high * 100.0))
+        pass.map(pick).map_or_else(String::new, |[v, low, high]| {
+            format!("{:.1} % [{:.1}, {:.1}]", v * 100.0, low * 100.0, high * 100.0)
+        })
     };
     let at = |p: &Pass| [p.at.value, p.at.low, p.at.high];
     let pow = |p: &Pass| [p.pow.value, p.pow.low, p.pow.high];

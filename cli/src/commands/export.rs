@@ -17,7 +17,8 @@ pub async fn run(global: &Global, args: &ExportArgs) -> Result<Ending> {
         (false, true) => Vec::new(),
         (false, false) => Outcome::ALL.into_iter().filter(|o| o.reward().is_some()).collect(),
     };
-    let filter = EpisodeFilter { tasks, policies: args.policy.iter().cloned().collect(), outcomes, ..EpisodeFilter::default() };
+    let filter =
+        EpisodeFilter { tasks, policies: args.policy.iter().cloned().collect(), outcomes, ..EpisodeFilter::default() };
     let started = std::time::Instant::now();
     let Format::Openai = args.format;
     let options = OpenAiOptions { tools_as_objects: args.objects, ..OpenAiOptions::default() };

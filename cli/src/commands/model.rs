@@ -37,8 +37,9 @@ fn init(global: &Global, out: &Path, preset: &str) -> Result<()> {
 
 fn logits(dir: &Path, tokens: &Path, out: Option<&Path>) -> Result<()> {
     let text = std::fs::read_to_string(tokens).with_context(|| format!("cannot read {}", tokens.display()))?;
-    let rows: Vec<Vec<i64>> = serde_json::from_str(&text)
-        .with_context(|| format!("{} must hold JSON [[int, ...], ...], one list of token ids a row", tokens.display()))?;
+    let rows: Vec<Vec<i64>> = serde_json::from_str(&text).with_context(|| {
+        format!("{} must hold JSON [[int, ...], ...], one list of token ids a row", tokens.display())
+    })?;
     let scores = terrarium_model::logits(dir, &rows).with_context(|| format!("tokens of {}", tokens.display()))?;
     let text = serde_json::to_string(&json!({ "logits": scores }))?;
     match out {
@@ -57,7 +58,8 @@ fn dsml_rows(file: &Path) -> Result<()> {
         let mode = mode.with_context(|| format!("{}: `thinking_mode` must be chat or thinking", place()))?;
         let result = match row["kind"].as_str() {
             Some("encode") => {
-                let messages = row["messages"].as_array().with_context(|| format!("{}: `messages` is missing", place()))?;
+                let messages =
+                    row["messages"].as_array().with_context(|| format!("{}: `messages` is missing", place()))?;
                 let options = dsml::Options { mode, drop_thinking: row["drop_thinking"].as_bool().unwrap_or(true) };
                 match dsml::encode(messages, options) {
                     Ok(prompt) => json!({ "prompt": prompt }),

@@ -180,11 +180,18 @@ async fn stored_outcomes(
 
 /// Stored episodes of a policy are never run again, whatever their seed: say so when the seeds differ.
 async fn warn_of_other_seeds(global: &Global, store: &Store, policy: &str) -> Result<()> {
-    let other = store.runs().await?.into_iter().find(|run| run.start.policy.as_deref() == Some(policy) && run.start.seed != global.seed);
+    let other = store
+        .runs()
+        .await?
+        .into_iter()
+        .find(|run| run.start.policy.as_deref() == Some(policy) && run.start.seed != global.seed);
     if let Some(run) = other {
         output::note(
             global,
-            &format!("note: {policy} ran here before with --seed {}; its stored episodes are kept, not run again with seed {}", run.start.seed, global.seed),
+            &format!(
+                "note: {policy} ran here before with --seed {}; its stored episodes are kept, not run again with seed {}",
+                run.start.seed, global.seed
+            ),
         );
     }
     Ok(())

@@ -40,7 +40,8 @@ async fn find_episode(store: &Store, id: &str) -> Result<Episode> {
     let (policy, sample) = rest.rsplit_once('#').map_or((rest, None), |(p, s)| (p, Some(s)));
     store.task(task).await?;
     if let Some(sample) = sample {
-        let sample = sample.parse().map_err(|_| Usage(format!("`{sample}` is no sample number; write TASK@POLICY#SAMPLE")))?;
+        let sample =
+            sample.parse().map_err(|_| Usage(format!("`{sample}` is no sample number; write TASK@POLICY#SAMPLE")))?;
         return Ok(store.episode(&EpisodeKey { task_id: task.to_owned(), policy: policy.to_owned(), sample }).await?);
     }
     let policies = if policy.is_empty() { Vec::new() } else { vec![policy.to_owned()] };
@@ -63,7 +64,8 @@ fn environment_text(environment: &Environment, tasks: &[String]) -> String {
         environment.system
     );
     for tool in environment.shown_tools() {
-        let parameters: Vec<_> = tool.parameters["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let parameters: Vec<_> =
+            tool.parameters["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
         let writes = if tool.writes { " (writes)" } else { "" };
         text.push_str(&format!("  {}({}){writes}: {}\n", tool.name, parameters.join(", "), tool.description));
     }

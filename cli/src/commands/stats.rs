@@ -51,7 +51,7 @@ pub async fn run(global: &Global, args: &StatsArgs) -> Result<Ending> {
         }
         text.push_str(&format!("\n\ncheck: {} findings", report.found));
         for finding in &report.findings {
-            text.push_str(&format!("\n  {finding}"));
+            text.push_str(&format!("\n  {}: {}", finding.place, finding.detail));
         }
         json["check"] = serde_json::to_value(&report)?;
     }

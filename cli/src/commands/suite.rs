@@ -60,7 +60,9 @@ fn compare(global: &Global, suite: &Suite, world: &terrarium_tools::World) -> Re
 
 #[cfg(not(feature = "oracle"))]
 fn compare(_: &Global, _: &Suite, _: &terrarium_tools::World) -> Result<u64> {
-    anyhow::bail!("this binary was built without the oracle; build it with `cargo build -p terrarium-cli --features oracle`")
+    anyhow::bail!(
+        "this binary was built without the oracle; build it with `cargo build -p terrarium-cli --features oracle`"
+    )
 }
 
 fn build(global: &Global, file: &Path, out: &Path, wit: bool) -> Result<Ending> {
@@ -94,8 +96,8 @@ fn build(global: &Global, file: &Path, out: &Path, wit: bool) -> Result<Ending> 
 
 /// Runs one tool of a component or suite, under the default limits.
 fn call(global: &Global, file: &Path, tool: &str, arguments: &str) -> Result<Ending> {
-    let arguments: serde_json::Value =
-        serde_json::from_str(arguments).map_err(|error| Usage(format!("the arguments must be a JSON object: {error}")))?;
+    let arguments: serde_json::Value = serde_json::from_str(arguments)
+        .map_err(|error| Usage(format!("the arguments must be a JSON object: {error}")))?;
     let bytes = if file.extension().is_some_and(|e| e == "wasm") {
         std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?
     } else {
@@ -103,16 +105,23 @@ fn call(global: &Global, file: &Path, tool: &str, arguments: &str) -> Result<End
         let world = terrarium_synth::vary::sample_world(&suite, global.seed)?;
         terrarium_tools::compile::compile(&suite, &Surface::plain(&suite), &world)?.component
     };
-    let program = Sandbox::new(Config::default())?.load(&bytes).with_context(|| format!("cannot load {}", file.display()))?;
+    let program =
+        Sandbox::new(Config::default())?.load(&bytes).with_context(|| format!("cannot load {}", file.display()))?;
     let mut instance = program.instantiate()?;
     let call = instance.call(tool, &arguments)?;
     let (ended, shown) = match &call.outcome {
-        CallOutcome::Ok(result) => (Ending::Done, json!({"result": serde_json::from_str::<serde_json::Value>(result)?})),
-        CallOutcome::ToolError { code, message } => (Ending::Failed, json!({"error": {"code": code, "message": message}})),
+        CallOutcome::Ok(result) => {
+            (Ending::Done, json!({"result": serde_json::from_str::<serde_json::Value>(result)?}))
+        }
+        CallOutcome::ToolError { code, message } => {
+            (Ending::Failed, json!({"error": {"code": code, "message": message}}))
+        }
         CallOutcome::BadArguments { message } => {
             (Ending::Failed, json!({"error": {"code": "bad_arguments", "message": message}}))
         }
-        CallOutcome::Trap(trap) => (Ending::Failed, json!({"error": {"code": trap.name(), "message": trap.to_string()}})),
+        CallOutcome::Trap(trap) => {
+            (Ending::Failed, json!({"error": {"code": trap.name(), "message": trap.to_string()}}))
+        }
     };
     let mut shown = shown;
     shown["fuel"] = json!(call.fuel);
@@ -140,7 +149,15 @@ fn list(global: &Global) -> Result<Ending> {
         .collect::<Result<Vec<_>>>()?;
     let rows: Vec<_> = suites
         .iter()
-        .map(|s| vec![s.name.clone(), s.domain.clone(), s.tools.len().to_string(), s.tables.len().to_string(), s.title.clone()])
+        .map(|s| {
+            vec![
+                s.name.clone(),
+                s.domain.clone(),
+                s.tools.len().to_string(),
+                s.tables.len().to_string(),
+                s.title.clone(),
+            ]
+        })
         .collect();
     let summary = json!({ "suites": suites.iter().map(counts).collect::<Vec<_>>() });
     output::summary(global, &summary, &output::table(&["suite", "domain", "tools", "tables", "title"], &rows))?;

@@ -105,7 +105,10 @@ pub async fn synthesize(global: &Global, args: &SynthArgs) -> Result<Made> {
             let report = synthesizer.run(resume, &stop, |environment, tasks, report| -> Result<()> {
                 let progress = synthesis(&identity, report)?;
                 runtime.block_on(keep(&store, &environment, &tasks, &progress))?;
-                bar.at(report.environments, &format!("{} tasks, {} rejected", report.tasks, report.rejected.counts.values().sum::<u64>()));
+                bar.at(
+                    report.environments,
+                    &format!("{} tasks, {} rejected", report.tasks, report.rejected.counts.values().sum::<u64>()),
+                );
                 Ok(())
             })?;
             bar.finish();

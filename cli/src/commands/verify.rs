@@ -32,7 +32,8 @@ pub struct Verified {
 pub async fn run(global: &Global, args: &VerifyArgs) -> Result<Ending> {
     let store = Store::open(&global.db).await?;
     let sandbox = Sandbox::new(terrarium_sandbox::Config::default())?;
-    let tasks = TaskFilter { environment: args.env.clone(), ids: args.task.iter().cloned().collect(), ..TaskFilter::default() };
+    let tasks =
+        TaskFilter { environment: args.env.clone(), ids: args.task.iter().cloned().collect(), ..TaskFilter::default() };
     if let Some(id) = &args.env {
         store.environment(id).await?;
     }
@@ -47,7 +48,8 @@ pub async fn run(global: &Global, args: &VerifyArgs) -> Result<Ending> {
     };
     let agree = verified.looked_at - verified.differ;
     let json = json!({what: verified.looked_at, "agree": agree, "differ": verified.differ, "differences": verified.differences, "seconds": verified.seconds});
-    let mut text = format!("{} {what}: {agree} agree, {} differ ({:.1} s)", verified.looked_at, verified.differ, verified.seconds);
+    let mut text =
+        format!("{} {what}: {agree} agree, {} differ ({:.1} s)", verified.looked_at, verified.differ, verified.seconds);
     for difference in &verified.differences {
         text.push_str(&format!("\n{difference}"));
     }
@@ -88,10 +90,10 @@ pub async fn certificates(
             continue;
         }
         let environment = Arc::new(store.environment(&id).await?);
-        let (sandbox, done) = (sandbox.clone(), Arc::clone(&done));
+        let (sandbox, counted) = (sandbox.clone(), Arc::clone(&done));
         running.spawn_blocking(move || {
             let results = compare(&sandbox, &environment, &tasks);
-            done.fetch_add(results.len() as u64, Ordering::Relaxed);
+            counted.fetch_add(results.len() as u64, Ordering::Relaxed);
             results
         });
         while running.len() >= threads.max(1) {
@@ -108,7 +110,8 @@ pub async fn certificates(
     bar.finish();
     found.sort();
     let differ = found.iter().filter(|(_, d)| d.is_some()).count() as u64;
-    let differences = found.iter().filter_map(|(id, d)| d.as_ref().map(|d| format!("{id}: {d}"))).take(SHOWN_MAX).collect();
+    let differences =
+        found.iter().filter_map(|(id, d)| d.as_ref().map(|d| format!("{id}: {d}"))).take(SHOWN_MAX).collect();
     Ok(Verified { looked_at: found.len() as u64, differences, differ, seconds: started.elapsed().as_secs_f64() })
 }
 

@@ -72,7 +72,9 @@ fn candidates(rows: Rows<'_>, query: &Query) -> Vec<Value> {
         Ok((table, column_id(&rows.suite.tables[table], column)?))
     };
     match place() {
-        Ok((table, column)) => rows.table(table).iter().map(|r| r[column].clone()).filter(|v| *v != Value::None).collect(),
+        Ok((table, column)) => {
+            rows.table(table).iter().map(|r| r[column].clone()).filter(|v| *v != Value::None).collect()
+        }
         Err(_) => Vec::new(),
     }
 }
@@ -81,7 +83,9 @@ fn neighbour(bench: &Bench<'_>, rows: Rows<'_>, query: &Query, right: &Answer) -
     let mut tally = Tally::new(Mutator::NeighbourAnswer);
     let mut wrong: Vec<Json> = match right {
         // Next to a computed number lie the numbers next to it.
-        Answer::Integer(n) if !matches!(query, Query::Lookup { .. } | Query::Extreme { .. }) => vec![json!(n - 1), json!(n + 1)],
+        Answer::Integer(n) if !matches!(query, Query::Lookup { .. } | Query::Extreme { .. }) => {
+            vec![json!(n - 1), json!(n + 1)]
+        }
         Answer::Texts(texts) => {
             let mut fewer = texts.clone();
             fewer.pop();
@@ -127,8 +131,10 @@ fn off_by_one(bench: &Bench<'_>, rows: Rows<'_>, query: &Query, right: &Answer) 
     let mut tally = Tally::new(Mutator::OffByOneFilter);
     for (position, description) in query.descriptions().into_iter().enumerate() {
         let table = table_id(rows.suite, &description.table)?;
-        let called: Vec<&str> =
-            called_columns(&rows.suite.tables[table]).into_iter().map(|c| rows.suite.tables[table].columns[c].name.as_str()).collect();
+        let called: Vec<&str> = called_columns(&rows.suite.tables[table])
+            .into_iter()
+            .map(|c| rows.suite.tables[table].columns[c].name.as_str())
+            .collect();
         for index in 0..description.conditions.len() {
             let mut looser = description.clone();
             let dropped = looser.conditions.remove(index);
@@ -170,11 +176,15 @@ fn under(rows: Rows<'_>, query: &Query, position: usize, description: &Descripti
     let set = Description { many: true, ..description.clone() };
     let own = rows.one(&original).ok()?;
     // With an extremum the looser set has one row of its own.
-    let others: Vec<Value> = rows.matching(&set).ok()?.into_iter().filter(|r| r[0] != own[0]).map(|r| r[0].clone()).collect();
+    let others: Vec<Value> =
+        rows.matching(&set).ok()?.into_iter().filter(|r| r[0] != own[0]).map(|r| r[0].clone()).collect();
     let answers = others.into_iter().filter_map(|key| {
         let only = Description {
             table: original.table.clone(),
-            conditions: vec![crate::tasks::goal::Condition { column: "id".to_owned(), test: crate::tasks::goal::Test::Is(key) }],
+            conditions: vec![crate::tasks::goal::Condition {
+                column: "id".to_owned(),
+                test: crate::tasks::goal::Test::Is(key),
+            }],
             extremum: None,
             many: false,
         };
@@ -233,7 +243,12 @@ fn common(bench: &Bench<'_>, rows: Rows<'_>, query: &Query, right: &Answer) -> V
     }
     let most = counts.values().map(|(n, _)| *n).max().unwrap_or(0);
     // Where every value occurs once none is common: any other one stands for the guess.
-    let guess = counts.values().filter(|(n, _)| *n == most).map(|(_, v)| v).find(|v| most > 1 || !answer::matches(right, v)).cloned();
+    let guess = counts
+        .values()
+        .filter(|(n, _)| *n == most)
+        .map(|(_, v)| v)
+        .find(|v| most > 1 || !answer::matches(right, v))
+        .cloned();
     if let Some(guess) = guess {
         tally.count(score(bench, &guess)?, &|| guess.to_string())?;
     }

@@ -210,7 +210,9 @@ impl Speaker<'_> {
                 format!("the {} of {text}", column.label)
             }
             Query::Count(of) => format!("the number of {}", self.plural(of, dice)?),
-            Query::Sum { of, column } => format!("the total {} of all {}", self.label(of, column)?, self.plural(of, dice)?),
+            Query::Sum { of, column } => {
+                format!("the total {} of all {}", self.label(of, column)?, self.plural(of, dice)?)
+            }
             Query::Extreme { of, extremum } => {
                 let (_, table) = self.table(of)?;
                 let column = &table.columns[column_id(table, &extremum.column)?];
@@ -243,7 +245,9 @@ impl Speaker<'_> {
     pub fn question(&self, query: &Query, dice: &mut Dice) -> Verdict<String> {
         Ok(match query {
             Query::Count(of) => format!("how many {} are there?", self.plural(of, dice)?),
-            Query::MostReferred { of, by, .. } => format!("which {} has the most {}?", self.role(of, by)?, self.plural(of, dice)?),
+            Query::MostReferred { of, by, .. } => {
+                format!("which {} has the most {}?", self.role(of, by)?, self.plural(of, dice)?)
+            }
             Query::Lookup { of, path, column } if path.is_empty() && of.extremum.is_some() => {
                 let (_, table) = self.table(of)?;
                 let (Some(extremum), Some(name)) = (&of.extremum, crate::tasks::describe::naming_column(table)) else {
@@ -254,7 +258,12 @@ impl Speaker<'_> {
                 }
                 let phrases = self.phrases(table, &of.conditions, false, dice)?;
                 let key = &table.columns[column_id(table, &extremum.column)?];
-                format!("which {} {phrases} has the {} {}?", table.label, superlative(key, extremum.greatest), key.label)
+                format!(
+                    "which {} {phrases} has the {} {}?",
+                    table.label,
+                    superlative(key, extremum.greatest),
+                    key.label
+                )
             }
             other => self.plain_question(other, dice)?,
         })
@@ -315,10 +324,16 @@ impl Speaker<'_> {
                 let what = match &condition.test {
                     Test::Is(value) => self.value(column, value),
                     Test::Below(v) => format!("{} {}", relation_word(is_date, Relation::Below), self.value(column, v)),
-                    Test::AtMost(v) => format!("{} {}", relation_word(is_date, Relation::AtMost), self.value(column, v)),
+                    Test::AtMost(v) => {
+                        format!("{} {}", relation_word(is_date, Relation::AtMost), self.value(column, v))
+                    }
                     Test::Above(v) => format!("{} {}", relation_word(is_date, Relation::Above), self.value(column, v)),
-                    Test::AtLeast(v) => format!("{} {}", relation_word(is_date, Relation::AtLeast), self.value(column, v)),
-                    Test::Of(_) | Test::Missing | Test::Present => return reject("unsayable", "a condition of a branch"),
+                    Test::AtLeast(v) => {
+                        format!("{} {}", relation_word(is_date, Relation::AtLeast), self.value(column, v))
+                    }
+                    Test::Of(_) | Test::Missing | Test::Present => {
+                        return reject("unsayable", "a condition of a branch");
+                    }
                 };
                 let (then, otherwise) = (self.call(then, None, dice)?, self.call(otherwise, None, dice)?);
                 let be = be(label);

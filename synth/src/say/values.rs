@@ -1,13 +1,24 @@
 //! Values as people write them: `$12.50`, `3 March 2026`, `on hold`.
 
 use crate::vary::data::{inner, scalar};
-use terrarium_tools::{Suite, calendar};
 use terrarium_tools::suite::Source;
 use terrarium_tools::types::Type;
 use terrarium_tools::value::Value;
+use terrarium_tools::{Suite, calendar};
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 /// An amount: `$12.50`, `-$3.00`.

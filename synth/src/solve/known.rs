@@ -42,7 +42,8 @@ impl Known {
         key: &str,
         target: impl Fn(TableId, usize) -> Option<TableId>,
     ) -> Option<usize> {
-        let facts = self.rows.iter().flat_map(|((t, _), seen)| seen.columns.iter().map(move |(c, fact)| (*t, *c, fact)));
+        let facts =
+            self.rows.iter().flat_map(|((t, _), seen)| seen.columns.iter().map(move |(c, fact)| (*t, *c, fact)));
         facts
             .filter(|(t, c, fact)| *c != 0 && fact.value == Value::Key(key.to_owned()) && target(*t, *c) == Some(table))
             .map(|(_, _, fact)| fact.call)

@@ -90,7 +90,13 @@ impl Toolbox<'_> {
     }
 
     /// Whether a row passes the filters; what is known already is asked first.
-    fn passes_all(&mut self, table: TableId, key: &str, open: &[&Filter], calls: &mut BTreeSet<usize>) -> Verdict<bool> {
+    fn passes_all(
+        &mut self,
+        table: TableId,
+        key: &str,
+        open: &[&Filter],
+        calls: &mut BTreeSet<usize>,
+    ) -> Verdict<bool> {
         let mut ordered: Vec<&Filter> = open.to_vec();
         ordered.sort_by_key(|f| self.known.fact(table, key, f.column()).is_none());
         for filter in ordered {
@@ -256,7 +262,9 @@ impl Toolbox<'_> {
             [.., first] => first.1.clone(),
             [] => return reject("no_value", by),
         };
-        let Some(other) = target(&self.suite.tables[table].columns[reference].ty) else { return reject("no_value", by) };
+        let Some(other) = target(&self.suite.tables[table].columns[reference].ty) else {
+            return reject("no_value", by);
+        };
         let name = self.column_of(other, column)?;
         let (value, call) = self.column(other, &winner, name)?;
         calls.insert(call);

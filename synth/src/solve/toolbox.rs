@@ -99,7 +99,8 @@ impl<'a> Toolbox<'a> {
     /// Name shown of a parameter.
     pub fn shown_parameter(&self, tool: usize, parameter: usize) -> &str {
         let shown = self.surface.tools.iter().find(|t| t.tool == tool);
-        let name = shown.and_then(|t| t.parameters.iter().find(|(p, _, _)| *p == parameter)).map(|(_, name, _)| name.as_str());
+        let name =
+            shown.and_then(|t| t.parameters.iter().find(|(p, _, _)| *p == parameter)).map(|(_, name, _)| name.as_str());
         name.unwrap_or_default()
     }
 
@@ -184,7 +185,11 @@ impl<'a> Toolbox<'a> {
         match &usage.fan_out {
             None => self.list(usage.tool, usage.given.clone(), &usage.calls, &mut found)?,
             Some((parameter, keys)) => {
-                let keys = if keys.keys.is_empty() && keys.calls.is_empty() { self.all_targets(usage.tool, *parameter)? } else { keys.clone() };
+                let keys = if keys.keys.is_empty() && keys.calls.is_empty() {
+                    self.all_targets(usage.tool, *parameter)?
+                } else {
+                    keys.clone()
+                };
                 if keys.keys.len() > FAN_OUT_MAX {
                     return reject("too_long", format!("{} listings", keys.keys.len()));
                 }
@@ -276,7 +281,8 @@ impl<'a> Toolbox<'a> {
                 continue;
             }
             // Something it insists on: one listing for each key that may stand there.
-            let column = finds.matches.iter().find(|(m, _, r)| *m == parameter && *r == Relation::Equal).map(|(_, c, _)| *c)?;
+            let column =
+                finds.matches.iter().find(|(m, _, r)| *m == parameter && *r == Relation::Equal).map(|(_, c, _)| *c)?;
             if usage.fan_out.is_some() || finds.single || column == 0 || target(&p.ty).is_none() {
                 return None;
             }
@@ -294,7 +300,9 @@ impl<'a> Toolbox<'a> {
 
     /// Calls a listing tool for all its pages and learns what it shows.
     fn list(&mut self, tool: usize, given: Vec<Given>, rests_on: &BTreeSet<usize>, found: &mut Found) -> Verdict<()> {
-        let Some(finds) = self.suite.tools[tool].finds.clone() else { return reject("unreachable", "no declared meaning") };
+        let Some(finds) = self.suite.tools[tool].finds.clone() else {
+            return reject("unreachable", "no declared meaning");
+        };
         let Some(page_parameter) = finds.page else {
             let (call, result) = self.call(tool, given, rests_on.clone(), false, 0)?;
             if let Some(result) = result {
@@ -332,7 +340,11 @@ impl<'a> Toolbox<'a> {
                 .shows
                 .iter()
                 .filter_map(|(column, field)| {
-                    let ty = if *column == 0 { Type::Key(finds.table) } else { self.suite.tables[finds.table].columns[*column].ty.clone() };
+                    let ty = if *column == 0 {
+                        Type::Key(finds.table)
+                    } else {
+                        self.suite.tables[finds.table].columns[*column].ty.clone()
+                    };
                     let value = from_json(self.suite, &ty, item.get(field).unwrap_or(&Json::Null)).ok()?;
                     Some((*column, value))
                 })
@@ -365,7 +377,8 @@ impl<'a> Toolbox<'a> {
             let parameters = &self.suite.functions[definition.function].parameters;
             let insists = (0..parameters.len())
                 .any(|p| p != *parameter && Some(p) != finds.page && !matches!(parameters[p].ty, Type::Option(_)));
-            let fits = finds.table == table && finds.single && !insists && finds.shows.iter().any(|(c, _)| *c == column);
+            let fits =
+                finds.table == table && finds.single && !insists && finds.shows.iter().any(|(c, _)| *c == column);
             fits.then_some((shown.tool, *parameter, finds.clone()))
         });
         if let Some((tool, parameter, finds)) = by_key {
@@ -392,7 +405,10 @@ impl<'a> Toolbox<'a> {
         }
         match self.known.fact(table, key, column) {
             Some(fact) => Ok((fact.value.clone(), fact.call)),
-            None => reject("unreachable", format!("{}.{}", self.suite.tables[table].name, self.suite.tables[table].columns[column].name)),
+            None => reject(
+                "unreachable",
+                format!("{}.{}", self.suite.tables[table].name, self.suite.tables[table].columns[column].name),
+            ),
         }
     }
 

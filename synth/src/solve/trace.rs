@@ -98,7 +98,11 @@ impl Trace {
     }
 
     /// Where every argument comes from.
-    pub fn provenance(&self, shown: &dyn Fn(&Traced, usize) -> String, json: &dyn Fn(&Traced, usize, &Value) -> Json) -> Vec<Provenance> {
+    pub fn provenance(
+        &self,
+        shown: &dyn Fn(&Traced, usize) -> String,
+        json: &dyn Fn(&Traced, usize, &Value) -> Json,
+    ) -> Vec<Provenance> {
         let mut all = Vec::new();
         for (index, call) in self.calls.iter().enumerate() {
             for (parameter, value, origin) in &call.arguments {

@@ -192,13 +192,17 @@ impl<'a> ActWriter<'a> {
             Some(own) if dice.percent(75) => own,
             _ => {
                 let table = dice.below(suite.tables.len());
-                let Some(row) = dice.pick(self.describer.rows.table(table)) else { return reject("no_arguments", "no row") };
+                let Some(row) = dice.pick(self.describer.rows.table(table)) else {
+                    return reject("no_arguments", "no row");
+                };
                 (table, row[0].clone())
             }
         };
         let Some(row) = self.describer.rows.by_key(table, &key) else { return reject("no_arguments", "no row") };
         let condition = self.question_of(table, row, dice)?;
-        let Some(of) = self.describer.one(table, row, 0, dice) else { return reject("undescribable", &suite.tables[table].name) };
+        let Some(of) = self.describer.one(table, row, 0, dice) else {
+            return reject("undescribable", &suite.tables[table].name);
+        };
         if of.conditions.iter().any(|c| c.column == condition.column) {
             return reject("no_arguments", "the condition is in the description");
         }

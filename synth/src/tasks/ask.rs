@@ -19,8 +19,30 @@ const COUNT_MIN: usize = 4;
 
 /// Words in labels of integer columns that may be added up.
 const ADDITIVE: [&str; 24] = [
-    "amount", "total", "quantity", "copies", "seats", "hours", "minutes", "stock", "units", "points", "nights", "guests", "weight",
-    "distance", "length", "days", "servings", "pages", "kilograms", "tickets", "doses", "credits", "litres", "pieces",
+    "amount",
+    "total",
+    "quantity",
+    "copies",
+    "seats",
+    "hours",
+    "minutes",
+    "stock",
+    "units",
+    "points",
+    "nights",
+    "guests",
+    "weight",
+    "distance",
+    "length",
+    "days",
+    "servings",
+    "pages",
+    "kilograms",
+    "tickets",
+    "doses",
+    "credits",
+    "litres",
+    "pieces",
 ];
 
 /// Draws questions in one environment.
@@ -113,7 +135,8 @@ impl<'a> AskWriter<'a> {
         // The description must not give the answer or the row it is read from away.
         let mut names_target = false;
         of.walk(&mut |d| {
-            names_target |= d.table == rows.suite.tables[at].name && (!path.is_empty() || d.conditions.iter().any(|c| c.column == column));
+            names_target |= d.table == rows.suite.tables[at].name
+                && (!path.is_empty() || d.conditions.iter().any(|c| c.column == column));
         });
         (!names_target).then_some(Query::Lookup { of, path, column })
     }

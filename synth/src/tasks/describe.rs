@@ -25,7 +25,9 @@ pub struct Describer<'a> {
 pub fn naming_column(table: &Table) -> Option<usize> {
     let names = called_columns(table);
     match names.as_slice() {
-        [column] if table.columns[*column].ty == Type::Str && names_things(&table.columns[*column].source) => Some(*column),
+        [column] if table.columns[*column].ty == Type::Str && names_things(&table.columns[*column].source) => {
+            Some(*column)
+        }
         _ => None,
     }
 }
@@ -33,7 +35,12 @@ pub fn naming_column(table: &Table) -> Option<usize> {
 fn names_things(source: &Source) -> bool {
     matches!(
         source,
-        Source::PersonName | Source::CompanyName | Source::Phrase { .. } | Source::Choice { .. } | Source::City | Source::StreetAddress
+        Source::PersonName
+            | Source::CompanyName
+            | Source::Phrase { .. }
+            | Source::Choice { .. }
+            | Source::City
+            | Source::StreetAddress
     )
 }
 
@@ -95,7 +102,12 @@ impl<'a> Describer<'a> {
     }
 
     fn empty(&self, table: TableId) -> Description {
-        Description { table: self.suite().tables[table].name.clone(), conditions: Vec::new(), extremum: None, many: false }
+        Description {
+            table: self.suite().tables[table].name.clone(),
+            conditions: Vec::new(),
+            extremum: None,
+            many: false,
+        }
     }
 
     /// Adds conditions until only the row matches, then takes away what is not needed among those added.
@@ -110,7 +122,9 @@ impl<'a> Describer<'a> {
         const CONDITIONS_MAX: usize = 3;
         let base = description.conditions.len();
         let mut columns = self.usable(table, row, depth);
-        columns.retain(|c| !description.conditions.iter().any(|k| k.column == self.suite().tables[table].columns[*c].name));
+        columns.retain(|c| {
+            !description.conditions.iter().any(|k| k.column == self.suite().tables[table].columns[*c].name)
+        });
         dice.shuffle(&mut columns);
         columns.sort_by_key(|c| self.unease(table, *c));
         while !self.is_only(&description, row) {
@@ -148,7 +162,9 @@ impl<'a> Describer<'a> {
     fn by_extremum(&self, table: TableId, row: &'a [Value], depth: u32, dice: &mut Dice) -> Option<Description> {
         let definition = &self.suite().tables[table];
         let ordered: Vec<usize> = (1..definition.columns.len())
-            .filter(|c| is_ordered(&definition.columns[*c].ty) && self.reach.visible(table, *c) && number(&row[*c]).is_some())
+            .filter(|c| {
+                is_ordered(&definition.columns[*c].ty) && self.reach.visible(table, *c) && number(&row[*c]).is_some()
+            })
             .collect();
         let column = *dice.pick(&ordered)?;
         let mut description = self.empty(table);
@@ -239,7 +255,14 @@ impl<'a> Describer<'a> {
     }
 
     /// A set of between `least` and `most` rows, with one to `conditions_max` conditions that each leave rows out.
-    pub fn set(&self, table: TableId, least: usize, most: usize, conditions_max: usize, dice: &mut Dice) -> Option<Description> {
+    pub fn set(
+        &self,
+        table: TableId,
+        least: usize,
+        most: usize,
+        conditions_max: usize,
+        dice: &mut Dice,
+    ) -> Option<Description> {
         if !self.reach.searchable(table) {
             return None;
         }
@@ -248,9 +271,7 @@ impl<'a> Describer<'a> {
             let rows = self.rows.table(table);
             let anchor = rows.get(dice.below(rows.len()))?;
             let mut columns = self.usable(table, anchor, 0);
-            columns.retain(|c| {
-                self.is_group(table, *c) || is_ordered(&self.suite().tables[table].columns[*c].ty)
-            });
+            columns.retain(|c| self.is_group(table, *c) || is_ordered(&self.suite().tables[table].columns[*c].ty));
             dice.shuffle(&mut columns);
             let mut description = Description { many: true, ..self.empty(table) };
             for column in columns.into_iter().take(1 + dice.below(conditions_max)) {
@@ -332,7 +353,8 @@ impl<'a> Describer<'a> {
         }
         let mut columns = self.usable(table, row, DEPTH_MAX);
         columns.retain(|c| {
-            self.is_group(table, *c) || matches!(scalar(&self.suite().tables[table].columns[*c].ty), Type::Money | Type::Date)
+            self.is_group(table, *c)
+                || matches!(scalar(&self.suite().tables[table].columns[*c].ty), Type::Money | Type::Date)
         });
         let column = *dice.pick(&columns)?;
         let condition = self.loosely(table, row, column, dice)?;

@@ -184,7 +184,10 @@ pub fn independent(stage: Stage<'_>, calls: &[(usize, Vec<Value>)]) -> bool {
     let same = |x: &[RowChange], y: &[RowChange]| {
         x.len() == y.len()
             && x.iter().zip(y).all(|(x, y)| {
-                x.table == y.table && x.kind == y.kind && x.columns == y.columns && (x.kind == ChangeKind::Insert || x.key == y.key)
+                x.table == y.table
+                    && x.kind == y.kind
+                    && x.columns == y.columns
+                    && (x.kind == ChangeKind::Insert || x.key == y.key)
             })
     };
     same(&a, &a_second) && same(&b, &b_first)

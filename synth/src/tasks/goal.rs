@@ -240,7 +240,9 @@ impl Call {
             .flat_map(|(_, argument)| match argument {
                 Argument::Entity(d) | Argument::Shifted { of: Some(d), .. } => vec![d],
                 Argument::Computed(query) => query.descriptions(),
-                Argument::Each | Argument::Created(_) | Argument::Value(_) | Argument::Shifted { of: None, .. } => Vec::new(),
+                Argument::Each | Argument::Created(_) | Argument::Value(_) | Argument::Shifted { of: None, .. } => {
+                    Vec::new()
+                }
             })
             .collect()
     }

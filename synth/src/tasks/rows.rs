@@ -137,10 +137,14 @@ impl<'a> Rows<'a> {
     fn extreme(&self, table: TableId, extremum: &Extremum, rows: &[&'a Vec<Value>]) -> Verdict<Vec<&'a Vec<Value>>> {
         let column = column_id(&self.suite.tables[table], &extremum.column)?;
         let valued = rows.iter().filter_map(|row| Some((number(&row[column])?, *row)));
-        let best = if extremum.greatest { valued.clone().map(|v| v.0).max() } else { valued.clone().map(|v| v.0).min() };
+        let best =
+            if extremum.greatest { valued.clone().map(|v| v.0).max() } else { valued.clone().map(|v| v.0).min() };
         let best: Vec<&Vec<Value>> = valued.filter(|v| Some(v.0) == best).map(|v| v.1).collect();
         if best.len() > 1 {
-            return reject("tie", format!("{} rows of {} share the {}", best.len(), self.suite.tables[table].name, extremum.column));
+            return reject(
+                "tie",
+                format!("{} rows of {} share the {}", best.len(), self.suite.tables[table].name, extremum.column),
+            );
         }
         Ok(best)
     }
@@ -158,7 +162,9 @@ impl<'a> Rows<'a> {
                 let mut row = self.one(of)?;
                 for hop in path {
                     let key = self.column(table, row, hop)?;
-                    let Some(next) = target(&self.suite.tables[table].columns[column_id(&self.suite.tables[table], hop)?].ty) else {
+                    let Some(next) =
+                        target(&self.suite.tables[table].columns[column_id(&self.suite.tables[table], hop)?].ty)
+                    else {
                         return reject("unknown_name", format!("`{hop}` is no reference"));
                     };
                     table = next;
@@ -180,7 +186,8 @@ impl<'a> Rows<'a> {
             Query::Extreme { of, extremum } => {
                 let values = self.values(of, &extremum.column)?;
                 let best = values.iter().filter(|v| number(v).is_some());
-                let best = if extremum.greatest { best.max_by_key(|v| number(v)) } else { best.min_by_key(|v| number(v)) };
+                let best =
+                    if extremum.greatest { best.max_by_key(|v| number(v)) } else { best.min_by_key(|v| number(v)) };
                 match best {
                     Some(value) => Ok((*value).clone()),
                     None => reject("nothing_matches", &extremum.column),
@@ -189,7 +196,9 @@ impl<'a> Rows<'a> {
             Query::Names { of, column } => Ok(Value::List(self.values(of, column)?.into_iter().cloned().collect())),
             Query::MostReferred { of, by, column } => {
                 let table = table_id(self.suite, &of.table)?;
-                let Some(next) = target(&self.suite.tables[table].columns[column_id(&self.suite.tables[table], by)?].ty) else {
+                let Some(next) =
+                    target(&self.suite.tables[table].columns[column_id(&self.suite.tables[table], by)?].ty)
+                else {
                     return reject("unknown_name", format!("`{by}` is no reference"));
                 };
                 let mut counts: BTreeMap<String, usize> = BTreeMap::new();

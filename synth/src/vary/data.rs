@@ -7,11 +7,11 @@ use crate::seed::Dice;
 use crate::vary::words::{self, LOCALES, Locale};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use terrarium_tools::{Suite, eval};
 use terrarium_tools::suite::{Column, KeyStyle, Source, Table};
 use terrarium_tools::tree::Literal;
 use terrarium_tools::types::Type;
 use terrarium_tools::value::{TableRows, Value, World};
+use terrarium_tools::{Suite, eval};
 
 /// Draws of a unique value before a suffix is added to make it unique.
 const UNIQUE_DRAWS_MAX: usize = 40;
@@ -258,12 +258,9 @@ pub fn simple(source: &Source, locales: &[&Locale], today: i32, dice: &mut Dice)
             let first = word(words::COMPANY_FIRST.split_whitespace().collect(), dice);
             Value::Str(format!("{first} {}", word(words::COMPANY_SECOND.split_whitespace().collect(), dice)))
         }
-        Source::Phone => Value::Str(format!(
-            "+{} {:03} {:04}",
-            locale.calling_code,
-            dice.between(200, 999),
-            dice.between(0, 9999)
-        )),
+        Source::Phone => {
+            Value::Str(format!("+{} {:03} {:04}", locale.calling_code, dice.between(200, 999), dice.between(0, 9999)))
+        }
         Source::StreetAddress => {
             let street = word(locale.streets(), dice);
             let number = dice.between(1, 180);

@@ -51,7 +51,8 @@ pub fn recipe(suite: &Suite, source_digest: &str, seed: u64, index: u64) -> Reci
         .parameters
         .iter()
         .map(|p| {
-            let value = if dice.percent(40) { p.default.clone() } else { dice.pick(&p.choices).unwrap_or(&p.default).clone() };
+            let value =
+                if dice.percent(40) { p.default.clone() } else { dice.pick(&p.choices).unwrap_or(&p.default).clone() };
             (p.name.clone(), value)
         })
         .collect();

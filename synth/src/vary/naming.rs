@@ -17,9 +17,46 @@ const VERBS: [&[&str]; 7] = [
 
 /// Names that hosts or WIT keep for themselves.
 const RESERVED: [&str; 40] = [
-    "submit", "money", "date", "tool_error", "use", "type", "func", "record", "enum", "flags", "variant", "static", "interface", "world",
-    "import", "export", "package", "include", "resource", "constructor", "list", "option", "result", "tuple", "string", "bool", "char",
-    "future", "stream", "own", "borrow", "as", "from", "with", "async", "error_context", "map", "s32", "s64", "f64",
+    "submit",
+    "money",
+    "date",
+    "tool_error",
+    "use",
+    "type",
+    "func",
+    "record",
+    "enum",
+    "flags",
+    "variant",
+    "static",
+    "interface",
+    "world",
+    "import",
+    "export",
+    "package",
+    "include",
+    "resource",
+    "constructor",
+    "list",
+    "option",
+    "result",
+    "tuple",
+    "string",
+    "bool",
+    "char",
+    "future",
+    "stream",
+    "own",
+    "borrow",
+    "as",
+    "from",
+    "with",
+    "async",
+    "error_context",
+    "map",
+    "s32",
+    "s64",
+    "f64",
 ];
 
 /// How tools are named in an environment.
@@ -66,7 +103,8 @@ pub struct Naming {
 impl Naming {
     /// A random naming for a suite.
     pub fn draw(slug: &str, dice: &mut Dice) -> Self {
-        let tools = [ToolStyle::Plain, ToolStyle::Synonym, ToolStyle::Prefixed, ToolStyle::NounFirst][dice.weighted(&[3, 5, 1, 1])];
+        let tools = [ToolStyle::Plain, ToolStyle::Synonym, ToolStyle::Prefixed, ToolStyle::NounFirst]
+            [dice.weighted(&[3, 5, 1, 1])];
         let parameters = [ParameterStyle::Plain, ParameterStyle::Bare, ParameterStyle::Key, ParameterStyle::Of]
             [dice.weighted(&[5, 3, 1, 1])];
         let verbs = match tools {

@@ -125,7 +125,9 @@ fn subset(suite: &Suite, dice: &mut Dice) -> Vec<usize> {
         let spare = match &tool.finds {
             None => true,
             Some(finds) => suite.tools.iter().enumerate().any(|(other, t)| {
-                other != index && !dropped.contains(&other) && t.finds.as_ref().is_some_and(|f| covers(suite, f, other, finds))
+                other != index
+                    && !dropped.contains(&other)
+                    && t.finds.as_ref().is_some_and(|f| covers(suite, f, other, finds))
             }),
         };
         if spare {
@@ -138,11 +140,8 @@ fn subset(suite: &Suite, dice: &mut Dice) -> Vec<usize> {
 /// Whether `better` finds what `finds` finds: the same table, a superset of columns and filters, and nothing it insists on.
 fn covers(suite: &Suite, better: &Finds, tool: usize, finds: &Finds) -> bool {
     let function = &suite.functions[suite.tools[tool].function];
-    let insists = function
-        .parameters
-        .iter()
-        .enumerate()
-        .any(|(i, p)| Some(i) != better.page && !matches!(p.ty, Type::Option(_)));
+    let insists =
+        function.parameters.iter().enumerate().any(|(i, p)| Some(i) != better.page && !matches!(p.ty, Type::Option(_)));
     better.table == finds.table
         && !better.single
         && !insists
@@ -160,9 +159,10 @@ fn pocket(suite: &Suite, dice: &mut Dice) -> Vec<usize> {
             let some: Vec<usize> = (0..count.min(writes.len())).map(|i| writes[(start + i) % writes.len()]).collect();
             let tables = tables_of(suite, &some);
             let mut tools = some;
-            tools.extend((0..suite.tools.len()).filter(|t| {
-                suite.tools[*t].finds.as_ref().is_some_and(|f| tables.contains(&f.table))
-            }));
+            tools.extend(
+                (0..suite.tools.len())
+                    .filter(|t| suite.tools[*t].finds.as_ref().is_some_and(|f| tables.contains(&f.table))),
+            );
             if tools.len() <= POCKET_TOOLS_MAX {
                 return tools;
             }

@@ -92,11 +92,14 @@ impl Oracle {
 
     fn run(&self, function: usize, arguments: &[Plain]) -> starlark::Result<Plain> {
         Module::with_temp_heap(|module| {
-            let body = self.module.get(&format!("f{function}")).map_err(starlark::Error::new_other)?;
+            // The module of a call holds the suite's functions by reference, which keeps them alive for as long as its own values.
+            module.import_public_symbols(&self.module);
+            let name = format!("f{function}");
+            let body = module.get(&name).ok_or_else(|| starlark::Error::new_other(UnknownFunction(name)))?;
             let mut eval = Evaluator::new(&module);
             eval.extra = Some(&self.host);
             let arguments: Vec<_> = arguments.iter().map(|value| to_starlark(value, module.heap())).collect();
-            let value = eval.eval_function(body.owned_value(module.frozen_heap()), &arguments, &[])?;
+            let value = eval.eval_function(body, &arguments, &[])?;
             from_starlark(&self.host, &self.host.suite.functions[function].returns, value)
         })
     }
@@ -129,6 +132,10 @@ fn load(source: String) -> starlark::Result<FrozenModule> {
         module.freeze().map_err(|e| starlark::Error::new_other(FreezeFault(format!("{e:?}"))))
     })
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("the printed suite has no function `{0}`")]
+struct UnknownFunction(String);
 
 #[derive(Debug, thiserror::Error)]
 #[error("the module does not freeze: {0}")]

@@ -105,7 +105,14 @@ impl Store {
         Ok(())
     }
 
-    fn check(&self, suite: &Suite, table: usize, column: usize, value: &Value, row: Option<usize>) -> Result<(), Failure> {
+    fn check(
+        &self,
+        suite: &Suite,
+        table: usize,
+        column: usize,
+        value: &Value,
+        row: Option<usize>,
+    ) -> Result<(), Failure> {
         let definition = &suite.tables[table].columns[column];
         if *value == Value::None {
             return Ok(());
