@@ -236,7 +236,9 @@ fn run_scripted(shared: &Shared, sender: &mpsc::Sender<Vec<Episode>>) {
 /// A worker on the runtime.
 async fn run_waiting(shared: Arc<Shared>, sender: mpsc::Sender<Vec<Episode>>) {
     while !shared.stopping() {
-        let Some(job) = shared.feed.take(1).pop() else { return };
+        // The feed may wait for jobs to be loaded: not on the runtime's threads, which may be what loads them.
+        let feeder = Arc::clone(&shared);
+        let Ok(Some(job)) = tokio::task::spawn_blocking(move || feeder.feed.take(1).pop()).await else { return };
         // Compiling takes milliseconds of a whole core: not on the runtime's threads.
         let (warm, environment) = (Arc::clone(&shared), Arc::clone(&job.environment));
         let loading = tokio::task::spawn_blocking(move || warm.programs.get(&environment).is_ok());

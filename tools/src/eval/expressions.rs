@@ -97,7 +97,7 @@ impl Evaluator<'_> {
             ExprKind::Extreme { list, max } => operators::extreme(self.expr(list, locals)?.items()?, *max)?,
             ExprKind::AnyAll { list, all } => {
                 let list = self.expr(list, locals)?;
-                let found = list.items()?.iter().any(|item| *item == EvalValue::Bool(!*all));
+                let found = list.items()?.contains(&EvalValue::Bool(!*all));
                 EvalValue::Bool(found != *all)
             }
             ExprKind::Sorted { list, local, key, reverse } => self.sorted(list, *local, key, *reverse, locals)?,

@@ -176,9 +176,9 @@ fn one_world(sandbox: &Sandbox, suite: &Suite, seed: u64, tallies: &mut [Tally])
             assert_eq!(got, expected, "{place}: compiled, then evaluated");
             let ok = matches!(got, Reply::Ok(_));
             if ok {
-                tally.succeeded += 1
+                tally.succeeded += 1;
             } else {
-                tally.failed += 1
+                tally.failed += 1;
             }
             let diff = serde_json::to_value(pair.instance.net_diff().expect("a diff")).expect("JSON");
             if tool.writes {
