@@ -148,12 +148,6 @@ fn prompt(messages: &[Message], tools: &[ToolSpec]) -> Result<String, String> {
     dsml::encode(&messages, options).map_err(|error| format!("the conversation has no DSML encoding: {error}"))
 }
 
-/// Bytes of the DSML prompt that opens an episode.
-pub fn opening_bytes(system: &str, user: &str, tools: &[ToolSpec]) -> usize {
-    let messages = [Message::System { content: system.to_owned() }, Message::User { content: user.to_owned() }];
-    prompt(&messages, tools).map_or(usize::MAX, |text| text.len())
-}
-
 /// Tokens of the DSML prompt that opens an episode.
 pub fn opening_tokens(system: &str, user: &str, tools: &[ToolSpec]) -> usize {
     let messages = [Message::System { content: system.to_owned() }, Message::User { content: user.to_owned() }];
@@ -241,6 +235,7 @@ mod tests {
         for part in ["S\n\n## Tools", "\"name\": \"submit\"", "<function_results>", "{\"submitted\":true}"] {
             assert!(text.contains(part), "{part} in {text}");
         }
-        assert_eq!(opening_bytes("S", "U", &tools), prompt(&messages[..2], &tools).unwrap().len());
+        let opening = prompt(&messages[..2], &tools).unwrap();
+        assert_eq!(opening_tokens("S", "U", &tools), Tokenizer::new().encode(&opening).len());
     }
 }

@@ -18,7 +18,11 @@ const QUEUE: usize = 256;
 /// Ids of the chosen tasks, by environment id, both in order.
 pub type Chosen = BTreeMap<String, Vec<String>>;
 
-fn filter(select: &Select) -> Result<TaskFilter, Usage> {
+/// What can be asked of the store; the rest is looked at environment by environment.
+///
+/// # Errors
+/// Unknown splits and kinds.
+pub fn filter(select: &Select) -> Result<TaskFilter, Usage> {
     Ok(TaskFilter {
         split: self::select::split(&select.split)?,
         kinds: select.kind.iter().map(|k| self::select::kind(k)).collect::<Result<_, _>>()?,

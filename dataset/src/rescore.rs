@@ -209,11 +209,14 @@ fn is_object(arguments: &str) -> bool {
     arguments.trim().is_empty() || matches!(serde_json::from_str(arguments), Ok(serde_json::Value::Object(_)))
 }
 
+/// A named part of a step, as text.
+type Part = (&'static str, fn(&Step) -> String);
+
 /// The kind and place of the first difference, and both sides of it.
 fn first_difference(stored: &Episode, now: &Episode) -> Option<(&'static str, String, String, String)> {
     let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
     for (n, (a, b)) in stored.steps.iter().zip(&now.steps).enumerate() {
-        let parts: [(&'static str, fn(&Step) -> String); 6] = [
+        let parts: [Part; 6] = [
             ("result", |s| s.result.clone()),
             ("outcome", |s| s.outcome.clone()),
             ("diff", |s| s.diff.clone()),

@@ -58,6 +58,7 @@ fn episodes(c: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     for threads in [1, 2] {
         let options = Options { concurrency: threads, ..Options::default() };
+        let cancel = Cancel::new();
         group.bench_function(format!("rollout_{threads}_threads"), |b| {
             b.iter(|| {
                 let (environment, task) = (Arc::clone(&environment), Arc::clone(&task));
@@ -66,7 +67,7 @@ fn episodes(c: &mut Criterion) {
                     task: Arc::clone(&task),
                     sample,
                 });
-                let run = rollout(&sandbox, jobs, Arc::new(Expert), &Drop, &options, &Cancel::new(), |_| ());
+                let run = rollout(&sandbox, jobs, Arc::new(Expert), &Drop, &options, &cancel, |_| ());
                 assert_eq!(runtime.block_on(run).expect("a run").solved, u64::from(RUN));
             });
         });

@@ -38,7 +38,7 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokensError {
-    #[error("the batch has no rows")]
+    #[error("the batch is empty: give at least one row of token ids")]
     NoRows,
     #[error("row {row} is empty")]
     EmptyRow { row: usize },

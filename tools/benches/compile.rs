@@ -6,6 +6,7 @@ use terrarium_tools::Surface;
 use terrarium_tools::compile::compile;
 
 #[path = "../tests/support/mod.rs"]
+#[allow(dead_code, reason = "shared with the tests")]
 mod support;
 
 fn library(c: &mut Criterion) {

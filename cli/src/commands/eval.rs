@@ -11,8 +11,6 @@ use terrarium_sandbox::Sandbox;
 
 /// Runs the command.
 pub async fn run(global: &Global, args: &EvalArgs) -> Result<Ending> {
-    let store = Store::open(&global.db).await?;
-    let sandbox = Sandbox::new(terrarium_sandbox::Config::default())?;
     let plan = Plan {
         policy: &args.policy,
         select: &args.select,
@@ -20,6 +18,9 @@ pub async fn run(global: &Global, args: &EvalArgs) -> Result<Ending> {
         concurrency: args.concurrency,
         budget: &args.budget,
     };
+    plan.check()?;
+    let store = Store::open(&global.db).await?;
+    let sandbox = Sandbox::new(terrarium_sandbox::Config::default())?;
     let rolled = roll(global, &store, &sandbox, &plan).await?;
     let filter = EpisodeFilter {
         tasks: TaskFilter { ids: rolled.chosen.values().flatten().cloned().collect(), ..TaskFilter::default() },

@@ -2,8 +2,9 @@
 
 use crate::args::{BudgetArgs, Global, RolloutArgs, Select};
 use crate::jobs::{self, Jobs};
+use crate::policy::Named;
 use crate::progress::Progress;
-use crate::{Ending, Usage, interrupt, output, policy};
+use crate::{Ending, Usage, interrupt, output};
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -21,6 +22,20 @@ pub struct Plan<'a> {
     pub group: u32,
     pub concurrency: Option<usize>,
     pub budget: &'a BudgetArgs,
+}
+
+impl Plan<'_> {
+    /// Mistakes in what was typed, found before any file is opened.
+    pub fn check(&self) -> Result<(), Usage> {
+        if self.group == 0 {
+            return Err(Usage("a task needs at least 1 episode: --group (of eval: -k) must not be 0".to_owned()));
+        }
+        if self.concurrency == Some(0) {
+            return Err(Usage("--concurrency must be at least 1".to_owned()));
+        }
+        jobs::filter(self.select)?;
+        Named::parse(self.policy).map(drop)
+    }
 }
 
 /// What a rollout came to, stored episodes of earlier runs of the same command included.
@@ -67,8 +82,6 @@ impl Rolled {
 
 /// Runs the command.
 pub async fn run(global: &Global, args: &RolloutArgs) -> Result<Ending> {
-    let store = Store::open(&global.db).await?;
-    let sandbox = Sandbox::new(terrarium_sandbox::Config::default())?;
     let plan = Plan {
         policy: &args.policy,
         select: &args.select,
@@ -76,6 +89,9 @@ pub async fn run(global: &Global, args: &RolloutArgs) -> Result<Ending> {
         concurrency: args.concurrency,
         budget: &args.budget,
     };
+    plan.check()?;
+    let store = Store::open(&global.db).await?;
+    let sandbox = Sandbox::new(terrarium_sandbox::Config::default())?;
     let rolled = roll(global, &store, &sandbox, &plan).await?;
     let fresh = rolled.episodes - rolled.resumed;
     let mut text = format!(
@@ -101,11 +117,9 @@ pub async fn run(global: &Global, args: &RolloutArgs) -> Result<Ending> {
 
 /// Rolls out a plan; every episode is stored.
 pub async fn roll(global: &Global, store: &Store, sandbox: &Sandbox, plan: &Plan<'_>) -> Result<Rolled> {
-    if plan.group == 0 || plan.concurrency == Some(0) {
-        return Err(Usage("--group and --concurrency must be at least 1".to_owned()).into());
-    }
-    let chosen_policy = policy::choose(plan.policy, global.seed, plan.budget)?;
+    plan.check()?;
     let chosen = jobs::choose(store, plan.select).await?;
+    let chosen_policy = Named::parse(plan.policy)?.open(global.seed, plan.budget)?;
     let tasks = chosen.values().map(Vec::len).sum::<usize>() as u64;
     let total = tasks * u64::from(plan.group);
     let label = chosen_policy.policy.label();

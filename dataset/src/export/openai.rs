@@ -13,6 +13,7 @@ use crate::store::Store;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 use terrarium_envs::environment::{Environment, Split, ToolSpec};
 use terrarium_envs::message::Message;
@@ -99,10 +100,10 @@ pub async fn export(
         serde_json::to_writer(&mut line, &line_of(&stored, &environment.1, options))
             .expect("writing JSON into memory cannot fail");
         line.push(b'\n');
-        if !files.contains_key(&stored.split) {
-            files.insert(stored.split, (AtomicFile::create(dir, &split_file(stored.split))?, 0));
-        }
-        let (file, rows) = files.get_mut(&stored.split).expect("it was just inserted");
+        let (file, rows) = match files.entry(stored.split) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(new) => new.insert((AtomicFile::create(dir, &split_file(stored.split))?, 0)),
+        };
         file.write(&line)?;
         *rows += 1;
         counts.add(&stored);

@@ -10,7 +10,7 @@ use super::{Check, Expected, ExpectedChange, ExpectedUpdate, broken};
 use crate::error::Result;
 use crate::world::{Row, RowUpdate, StateDiff};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Steps of the backtracking search before it is given up as an error of the verifier.
 pub const STEPS_MAX: usize = 200_000;
@@ -29,8 +29,8 @@ pub(super) fn check(expected: &ExpectedChange, diff: &StateDiff) -> Result<Vec<C
     let actual = inserted_rows(expected, diff);
     let updated: BTreeMap<(&str, &str), &RowUpdate> =
         diff.tables.iter().flat_map(|t| t.updated.iter().map(|u| ((t.table.as_str(), u.key.as_str()), u))).collect();
-    let deleted: BTreeMap<(&str, &str), ()> =
-        diff.tables.iter().flat_map(|t| t.deleted.iter().map(|r| ((t.table.as_str(), key_of(r)), ()))).collect();
+    let deleted: BTreeSet<(&str, &str)> =
+        diff.tables.iter().flat_map(|t| t.deleted.iter().map(|r| (t.table.as_str(), key_of(r)))).collect();
     let matching = Matching::find(expected, &actual, &updated)?;
     let mut checks = Vec::new();
     let mut extra = Vec::new();
@@ -48,7 +48,7 @@ pub(super) fn check(expected: &ExpectedChange, diff: &StateDiff) -> Result<Vec<C
         let found = updated.get(&(update.table.as_str(), update.key.as_str())).copied();
         let detail = match found {
             None if update.columns.iter().all(|(_, e)| *e == Expected::Free) => None,
-            None if deleted.contains_key(&(update.table.as_str(), update.key.as_str())) => {
+            None if deleted.contains(&(update.table.as_str(), update.key.as_str())) => {
                 Some("it was deleted".to_owned())
             }
             None => Some("it did not change".to_owned()),
@@ -62,13 +62,13 @@ pub(super) fn check(expected: &ExpectedChange, diff: &StateDiff) -> Result<Vec<C
         }
     }
     for delete in &expected.deleted {
-        let gone = deleted.contains_key(&(delete.table.as_str(), delete.key.as_str()));
+        let gone = deleted.contains(&(delete.table.as_str(), delete.key.as_str()));
         checks.push(outcome(
             format!("delete {} {}", delete.table, delete.key),
             (!gone).then(|| "it is still there".to_owned()),
         ));
     }
-    for (table, key) in deleted.keys() {
+    for (table, key) in &deleted {
         if !expected.deleted.iter().any(|d| d.table == *table && d.key == *key) {
             extra.push(format!("deleted {table} {key}"));
         }
@@ -206,7 +206,9 @@ impl Matching {
             let mut search = Search::new(expected, actual, pins);
             if let Some(assigned) = search.run()? {
                 let mut used = vec![false; actual.len()];
-                assigned.iter().for_each(|a| used[*a] = true);
+                for a in &assigned {
+                    used[*a] = true;
+                }
                 let fits = vec![true; assigned.len()];
                 return Ok(Matching { assigned: assigned.into_iter().map(Some).collect(), fits, used });
             }

@@ -1,5 +1,7 @@
 //! What printed tool bodies call on the host, and the conversion of values both ways.
 
+#![allow(unsafe_code, reason = "the derive of starlark writes an unsafe impl; there is no unsafe line of ours")]
+
 use super::store::{Failure, Store};
 use crate::suite::Suite;
 use crate::types::Type;

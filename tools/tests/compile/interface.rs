@@ -26,10 +26,10 @@ fn decoded(component: &[u8]) -> (Resolve, wit_parser::WorldId) {
 
 fn section(component: &[u8], name: &str) -> Json {
     for payload in wasmparser::Parser::new(0).parse_all(component) {
-        if let wasmparser::Payload::CustomSection(section) = payload.expect("the component parses") {
-            if section.name() == name {
-                return serde_json::from_slice(section.data()).expect("the section is JSON");
-            }
+        if let wasmparser::Payload::CustomSection(section) = payload.expect("the component parses")
+            && section.name() == name
+        {
+            return serde_json::from_slice(section.data()).expect("the section is JSON");
         }
     }
     panic!("no section {name}");

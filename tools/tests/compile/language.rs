@@ -71,7 +71,7 @@ fn integer_arithmetic_is_checked_and_floors() {
     check(0, "-", MIN, Err("overflow"));
     check(-1, "-", MIN, Ok(MAX));
     check(1 << 32, "*", 1 << 31, Err("overflow"));
-    check(1 << 32, "*", (1 << 31) - 1, Ok(MAX - u32::MAX as i64));
+    check(1 << 32, "*", (1 << 31) - 1, Ok(MAX - i64::from(u32::MAX)));
     check(-(1 << 32), "*", 1 << 31, Ok(MIN));
     check(-1, "*", MIN, Err("overflow"));
     check(MIN, "*", -1, Err("overflow"));
