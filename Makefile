@@ -24,7 +24,7 @@ build: setup
 	$(CARGO) build --locked --workspace
 
 demo: setup
-	$(CARGO) build --locked -p terrarium-cli
+	$(CARGO) build --locked --workspace --bin terrarium
 	./target/debug/terrarium demo --out $(DEMO_DIR)
 
 test: setup

@@ -3,7 +3,7 @@
 use crate::support::Desk;
 use serde_json::json;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const TASKS: &str = "SELECT id || prompt || certificate FROM tasks ORDER BY id";
 
@@ -60,7 +60,12 @@ fn interrupt_stops_cleanly_and_says_how_to_go_on() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .expect("starts");
-    sleep(Duration::from_millis(800));
+    // Once the first episodes are stored it is in the middle of its work, however busy the machine.
+    let started = Instant::now();
+    while desk.query("SELECT CAST(count(*) AS TEXT) FROM episodes")[0] == "0" {
+        assert!(started.elapsed() < Duration::from_secs(60), "no episode was stored in a minute");
+        sleep(Duration::from_millis(50));
+    }
     let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
     assert!(sent.success());
     let output = child.wait_with_output().expect("it ends");

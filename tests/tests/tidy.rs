@@ -22,7 +22,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "terrarium-tools",
         ],
     ),
-    ("terrarium-tests", &[]),
+    (
+        "terrarium-tests",
+        &["terrarium-dataset", "terrarium-envs", "terrarium-sandbox", "terrarium-synth", "terrarium-tools"],
+    ),
 ];
 
 fn root() -> PathBuf {

@@ -31,7 +31,7 @@ const ASK: [(&str, &str); 6] = [
     ("ask_tell", include_str!("../../prompts/ask_tell.j2")),
 ];
 
-const GREETINGS: [&str; 6] = ["Hello,", "Hi,", "Good morning.", "Hello there.", "Good afternoon.", ""];
+const GREETINGS: [&str; 6] = ["Hello.", "Hi.", "Good morning.", "Hello there.", "Good afternoon.", ""];
 const THANKS: [&str; 5] = ["Thank you.", "Thanks.", "Many thanks.", "", ""];
 const NUMBERS: [&str; 7] = ["no", "one", "two", "three", "four", "five", "six"];
 
