@@ -73,6 +73,20 @@ pub fn is_day(days: i64) -> bool {
     (i64::from(DAY_MIN)..=i64::from(DAY_MAX)).contains(&days)
 }
 
+/// The weekday of a day in the calendar: 0 for Monday to 6.
+pub fn weekday(days: i32) -> u32 {
+    // 1970-01-01 was a Thursday.
+    (days + 3).rem_euclid(7) as u32
+}
+
+/// The same day of the month `n` months later, or the last of that month; `None` outside the years 1 to 9999.
+pub fn add_months(days: i32, n: i64) -> Option<i32> {
+    let Civil { year, month, day } = civil(days)?;
+    let months = n.checked_add(i64::from(year) * 12 + i64::from(month) - 1)?;
+    let (year, month) = (i32::try_from(months.div_euclid(12)).ok()?, months.rem_euclid(12) as u32 + 1);
+    days_of(Civil { year, month, day: day.min(days_in_month(year, month)) })
+}
+
 /// `2026-03-01`. Days outside the calendar are written as the nearest day inside.
 pub fn date_text(days: i32) -> String {
     let inside = days.clamp(DAY_MIN, DAY_MAX);
@@ -114,6 +128,22 @@ mod tests {
         check("1600-02-29", -135_081);
         check("0001-01-01", DAY_MIN);
         check("9999-12-31", DAY_MAX);
+    }
+
+    #[test]
+    fn months_and_weekdays() {
+        let check = |text: &str, n: i64, expected: Option<&str>| {
+            assert_eq!(add_months(parse_date(text).unwrap(), n), expected.and_then(parse_date), "{text} + {n}");
+        };
+        check("2024-01-31", 1, Some("2024-02-29"));
+        check("2024-02-29", 12, Some("2025-02-28"));
+        check("2024-03-31", -13, Some("2023-02-28"));
+        check("2024-12-15", 1, Some("2025-01-15"));
+        check("9999-12-31", 1, None);
+        check("0001-01-31", -1, None);
+        check("2024-01-01", i64::MAX, None);
+        assert_eq!(["2024-10-04", "2026-03-01", "1969-12-31"].map(|d| weekday(parse_date(d).unwrap())), [4, 6, 2]);
+        assert_eq!(weekday(DAY_MIN), 0);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! [`parse_suite`] checks a file completely and gives a [`Suite`]: tables, tools and their declared meaning as data, and
 //! bodies as a typed tree. Everything else in this crate reads that. Nothing here touches files, clocks or the network.
 
+pub mod builtin;
 pub mod calendar;
 mod check;
 pub mod compile;
@@ -14,10 +15,12 @@ pub mod schema;
 pub mod suite;
 pub mod surface;
 mod syntax;
+mod text;
 pub mod tree;
 pub mod types;
 pub mod value;
 
+pub use builtin::Builtin;
 pub use check::parse_suite;
 pub use error::{Diagnostic, Error, Result};
 pub use suite::Suite;

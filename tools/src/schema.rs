@@ -116,6 +116,8 @@ pub fn type_schema(suite: &Suite, ty: &Type) -> Json {
             object(suite, columns.map(|c| (c.name.as_str(), &c.ty, "")))
         }
         Type::Option(inner) => nullable(type_schema(suite, inner)),
+        // Only inside bodies: nothing is one.
+        Type::Tuple(_) | Type::Dict(..) => json!(false),
     }
 }
 

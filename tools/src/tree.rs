@@ -6,13 +6,14 @@
 //!   `//` and `%` round towards minus infinity as in Python; dates outside 0001-01-01..9999-12-31 are `bad_date`;
 //! - `Get` of a missing key is the tool error `not_found`; using a handle of a deleted row is `deleted_row`;
 //! - a loop over a table runs over a snapshot of its rows and skips those deleted meanwhile; rows come in insertion order;
-//! - lists are values: `Append` copies on write as far as a reader can tell; `Sorted` is stable;
-//! - strings are compared by bytes, case folding is ASCII, `Index`/`Slice` out of range: `Index` is the tool error
-//!   `index_out_of_range`, `Slice` clamps as in Python (non-negative bounds only);
+//! - lists and dicts are values: `Append`, `SetElement` and `SetEntry` copy on write as far as a reader can tell; `Sorted` is stable;
+//! - strings are compared by bytes, case folding is ASCII, positions count characters; out of range, `Index` is the tool
+//!   error `index_out_of_range` and `Slice` clamps as in Python; negative positions count from the end;
 //! - integrity is kept at every write: a reference must exist (`not_found`), a `unique` column holds no value twice (`duplicate`,
 //!   `None` aside), and a row that another row refers to is not deleted (`still_referenced`);
 //! - any tool error undoes every write of the call.
 
+use crate::builtin::Builtin;
 use crate::types::{EnumId, FunctionId, LocalId, ParameterId, RecordId, Span, TableId, Type};
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +100,10 @@ pub enum Statement {
     Return(Option<Expr>),
     /// `xs.append(e)`, `xs` a local list.
     Append { list: LocalId, value: Expr },
+    /// `xs[index] = value`, `xs` a local list; the tool error `index_out_of_range`. The value is computed first.
+    SetElement { list: LocalId, index: Expr, value: Expr },
+    /// `d[key] = value`, `d` a local dict: a new key goes to the end. The value is computed first.
+    SetEntry { dict: LocalId, key: Expr, value: Expr },
     /// `table.delete(row)`.
     Delete { table: TableId, row: Expr },
     /// `require(condition, "code", message)`.
@@ -118,6 +123,8 @@ pub enum Iterable {
     List(Box<Expr>),
     /// `range(start, stop)`: integers, step 1.
     Range { start: Box<Expr>, stop: Box<Expr> },
+    /// The elements of a list of tuples: the parts go to these locals (`local` of the loop is not set).
+    Unpack { list: Box<Expr>, into: Vec<LocalId> },
 }
 
 /// An expression with its type.
@@ -190,9 +197,9 @@ pub enum ExprKind {
     AnyAll { list: Box<Expr>, all: bool },
     /// `sorted(list, key = lambda x: e, reverse = bool)`; `local` is the lambda's variable, `key` is ordered.
     Sorted { list: Box<Expr>, local: LocalId, key: Box<Expr>, reverse: bool },
-    /// `list[index]`, non-negative or negative as in Python.
+    /// `list[index]`, or the character `text[index]`; negative as in Python.
     Index { list: Box<Expr>, index: Box<Expr> },
-    /// `list[start:stop]`, clamped; a missing bound is `None`.
+    /// `list[start:stop]` or `text[start:stop]`, clamped; a missing bound is `None`.
     Slice { list: Box<Expr>, start: Option<Box<Expr>>, stop: Option<Box<Expr>> },
     /// `item in list`.
     InList { item: Box<Expr>, list: Box<Expr> },
@@ -202,17 +209,47 @@ pub enum ExprKind {
     StrMap { op: StrMap, text: Box<Expr> },
     /// `text.startswith(part)` / `text.endswith(part)`.
     StrTest { end: bool, text: Box<Expr>, part: Box<Expr> },
-    /// An f-string or `"..".format(..)`: pieces of type str, int, bool, money (`12.50`), date (ISO), enum or key, concatenated.
+    /// An f-string, `"..".format(..)` or `str(x)`: pieces of type str, int, bool, money (`12.50`), date (ISO), enum or key, concatenated.
     Format(Vec<Expr>),
-    /// `int(float)` truncation is not offered; `float(int)`.
+    /// `float(int)`.
     IntToFloat(Box<Expr>),
     /// `percent(money_or_int, p)`: `value * p / 100` rounded half away from zero, checked.
     Percent { value: Box<Expr>, percent: Box<Expr> },
+    /// `(a, b)`.
+    Tuple(Vec<Expr>),
+    /// A part of a tuple.
+    Part { tuple: Box<Expr>, index: usize },
+    /// `list(enumerate(list, start))`: tuples of int and element. `|start|` is at most 2^53.
+    Enumerate { list: Box<Expr>, start: i64 },
+    /// `list(zip(a, b, ...))`: tuples, as many as the shortest list has elements.
+    Zip(Vec<Expr>),
+    /// The dict of a list of key-value tuples: a later value of a key replaces an earlier one in its place. Dict literals,
+    /// dict comprehensions and `dict(pairs)` are this.
+    DictOf(Box<Expr>),
+    /// `list(dict.items())`.
+    Items(Box<Expr>),
+    /// `dict[key]` (the tool error `missing_key`), `dict.get(key)`, `dict.get(key, default)`.
+    Lookup { dict: Box<Expr>, key: Box<Expr>, otherwise: Otherwise },
+    /// `key in dict`.
+    InDict { key: Box<Expr>, dict: Box<Expr> },
+    /// A predeclared function or method on plain values; operands in the order that [`Builtin`] gives.
+    Builtin { op: Builtin, operands: Vec<Expr> },
+}
+
+/// What a lookup gives for a key that a dict does not have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Otherwise {
+    /// The tool error `missing_key`.
+    Fail,
+    /// `None`; the lookup has an option type.
+    None,
+    /// This value, computed in any case.
+    Value(Box<Expr>),
 }
 
 /// Binary operators, by operand types: `Add`/`Subtract` on int, float, money, (date, int days), str (`Add`), lists (`Add`);
 /// `Subtract` of two dates gives int days; `Multiply` on int, float, (money, int); `FloorDivide`, `Modulo` on int
-/// and (money, int) for `FloorDivide`; `Divide` on float; comparisons on ordered types; `Equal` on all scalars, keys, options of them and rows.
+/// and (money, int) for `FloorDivide`; `Divide` on float; comparisons on ordered types; `Equal` on all scalars, keys, options of them, rows and tuples of all these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BinaryOp {
     /// `+`

@@ -44,6 +44,10 @@ pub enum Type {
     Option(Box<Type>),
     /// A list; WIT `list`.
     List(Box<Type>),
+    /// Values side by side, only inside tool bodies.
+    Tuple(Vec<Type>),
+    /// Values by key (see [`Type::is_key`]), in the order in which the keys came; only inside tool bodies.
+    Dict(Box<Type>, Box<Type>),
 }
 
 impl Type {
@@ -55,6 +59,25 @@ impl Type {
     /// `list<self>`.
     pub fn list(self) -> Self {
         Type::List(Box::new(self))
+    }
+
+    /// Whether a dict may have such keys: int, str, money, date, bool, enum, key and tuples of those.
+    pub fn is_key(&self) -> bool {
+        match self {
+            Type::Float => false,
+            Type::Bool => true,
+            Type::Tuple(parts) => parts.iter().all(Type::is_key),
+            other => other.is_ordered(),
+        }
+    }
+
+    /// Whether the type holds a tuple or dict, which cannot leave a tool body.
+    pub fn is_inner(&self) -> bool {
+        match self {
+            Type::Tuple(_) | Type::Dict(..) => true,
+            Type::Option(inner) | Type::List(inner) => inner.is_inner(),
+            _ => false,
+        }
     }
 
     /// Whether `<` and sorting are defined: int, float, str, money, date, enum (declaration order) and key.

@@ -170,6 +170,7 @@ fn read(suite: &Suite, ty: &Type, json: &Json, depth: u32) -> Result<Value, Stri
                 |(i, json): (usize, &Json)| read(suite, item, json, depth + 1).map_err(|e| format!("[{i}]: {e}"));
             Ok(Value::List(items.iter().enumerate().map(read).collect::<Result<_, _>>()?))
         }
+        Type::Tuple(_) | Type::Dict(..) => Err("tuples and dicts do not cross a tool's border".to_owned()),
         Type::Record(id) => {
             let named = suite.records[*id].fields.iter().map(|(name, ty)| (name, ty)).collect();
             fields(suite, named, json, depth)

@@ -68,6 +68,11 @@ fn bodies() {
 }
 
 #[test]
+fn dicts() {
+    golden("dicts.txt");
+}
+
+#[test]
 fn tools_and_tables() {
     golden("tools_and_tables.txt");
 }

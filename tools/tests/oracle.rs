@@ -71,6 +71,7 @@ fn cases() -> &'static [Case] {
         let sandbox = Sandbox::new(Config::default()).expect("the sandbox starts");
         let mut suites = support::library();
         suites.push(support::language());
+        suites.push(support::suite("values.star"));
         suites.iter().flat_map(|suite| [1, 25].map(|rows| Case::new(&sandbox, suite, rows))).collect()
     })
 }

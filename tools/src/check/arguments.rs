@@ -16,6 +16,7 @@ pub struct Named<'a> {
 }
 
 /// Arguments not yet taken.
+#[derive(Clone)]
 pub struct Arguments<'a> {
     /// What is called, for messages.
     pub of: &'a str,

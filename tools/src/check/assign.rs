@@ -1,6 +1,6 @@
 //! Assignments: locals, their types (given, found, or open until first use), and columns.
 
-use super::body::{Body, Open};
+use super::body::{Body, Open, OpenKind};
 use super::coerce::coerce;
 use super::{Checked, places};
 use crate::syntax::Reported;
@@ -18,19 +18,12 @@ impl Body<'_, '_> {
             places::Target::Dot(object, column) => {
                 self.assign_column(object, column, assign.lhs.span, |_, b, want| b.check(&assign.rhs, want))
             }
-            places::Target::Index => Err(self.element(assign.lhs.span)),
-            places::Target::Tuple => Err(self.report(
-                assign.lhs.span,
-                "values cannot be unpacked",
-                "assign one name a line; there are no tuples",
-            )),
+            places::Target::Index(object, key) => self.set_item(object, key, assign.lhs.span, |b, want| match want {
+                Some(ty) => b.check(&assign.rhs, ty),
+                None => b.element(&assign.rhs, None),
+            }),
+            places::Target::Tuple(targets) => self.unpack(targets, assign.lhs.span, &assign.rhs),
         }
-    }
-
-    fn element(&mut self, span: AstSpan) -> Reported {
-        let hint =
-            "build a new list: `[y if i == k else xs[i] for i in range(len(xs))]`; for rows write `row.column = value`";
-        self.report(span, "elements of a list cannot be assigned", hint)
     }
 
     fn assign_local(
@@ -60,9 +53,18 @@ impl Body<'_, '_> {
             (None, None) => self.known.get(&(at.line, at.column)).cloned(),
             _ => None,
         };
-        let bare_list = matches!(&value.node, ExprP::List(items) if items.is_empty());
-        if want.is_none() && (bare_list || places::is_none(value)) {
-            return Ok(self.assign_open(name, span, existing, bare_list, value));
+        let bare = match &value.node {
+            ExprP::List(items) if items.is_empty() => Some(OpenKind::List),
+            ExprP::Dict(items) if items.is_empty() => Some(OpenKind::Dict),
+            ExprP::Call(function, call) if call.args.is_empty() => match places::identifier(function) {
+                Some("dict") => Some(OpenKind::Dict),
+                Some("list") => Some(OpenKind::List),
+                _ => None,
+            },
+            _ => places::is_none(value).then_some(OpenKind::None),
+        };
+        if let (None, Some(kind)) = (&want, bare) {
+            return Ok(self.assign_open(name, span, existing, kind, value));
         }
         let value_result = self.infer(value, want.as_ref());
         let Ok(value) = value_result else {
@@ -82,10 +84,12 @@ impl Body<'_, '_> {
         if let Some(local) = existing
             && let Some(open) = self.open.get(&local).cloned()
         {
-            let ty = match (&value.ty, open.list) {
-                (Type::Option(_), false) | (Type::List(_), true) => value.ty.clone(),
-                (ty, false) => ty.clone().option(),
-                (_, true) => return Err(self.unsettled(local, &open)),
+            let ty = match (&value.ty, open.kind) {
+                (Type::Option(_), OpenKind::None)
+                | (Type::List(_), OpenKind::List)
+                | (Type::Dict(..), OpenKind::Dict) => value.ty.clone(),
+                (ty, OpenKind::None) => ty.clone().option(),
+                _ => return Err(self.unsettled(local, &open)),
             };
             self.settle(local, ty);
         }
@@ -105,19 +109,19 @@ impl Body<'_, '_> {
         Ok(vec![Statement::Assign { local, value }])
     }
 
-    /// `xs = []` or `x = None` without a known type.
+    /// `xs = []`, `d = {}` or `x = None` without a known type.
     fn assign_open(
         &mut self,
         name: &str,
         span: AstSpan,
         existing: Option<LocalId>,
-        list: bool,
+        kind: OpenKind,
         value: &AstExpr,
     ) -> Vec<Statement> {
         let at = self.at(span);
         let local = existing.unwrap_or_else(|| {
             let local = self.declare(name, Type::Unit);
-            self.open.insert(local, Open { at, list });
+            self.open.insert(local, Open { at, kind });
             local
         });
         self.flow.assigned.insert(local);
@@ -145,7 +149,6 @@ impl Body<'_, '_> {
         span: AstSpan,
         value: impl FnOnce(Expr, &mut Self, &Type) -> Checked<Expr>,
     ) -> Checked<Vec<Statement>> {
-        self.writing(span, "an assignment to a column")?;
         if let Some(table) = self.table_of(object) {
             let name = self.c.suite.tables[table].name.clone();
             let hint = format!("take a row first: `{name}.get(key).{column} = ...`");
@@ -154,8 +157,12 @@ impl Body<'_, '_> {
         let row = self.infer(object, None)?;
         let table = match &row.ty {
             Type::Row(table) => *table,
-            Type::Record(_) => {
-                return Err(self.report(span, "the fields of a record cannot be assigned", "build a new record"));
+            Type::Record(id) => {
+                let hint = "put it into a variable first, and assign `variable.field = value`";
+                let Some(local) = places::identifier(object).and_then(|n| self.lookup(n)) else {
+                    return Err(self.report(span, "only the fields of a variable can be assigned", hint));
+                };
+                return self.assign_field(local, row.clone(), *id, column, span, value);
             }
             Type::Key(table) => {
                 let name = self.c.suite.tables[*table].name.clone();
@@ -168,6 +175,7 @@ impl Body<'_, '_> {
                 return Err(self.report(span, message, hint));
             }
         };
+        self.writing(span, "an assignment to a column")?;
         let index = self.c.column(table, column, span)?;
         if index == 0 {
             return Err(self.report(span, "keys cannot be assigned", "delete the row and insert another"));
@@ -222,7 +230,7 @@ impl Body<'_, '_> {
                 if let Some(open) = self.open.get(&local).cloned() {
                     // `xs += [..]` says what `xs = []` holds.
                     let value = self.infer(rhs, None)?;
-                    if !open.list || !matches!(value.ty, Type::List(_)) {
+                    if open.kind != OpenKind::List || !matches!(value.ty, Type::List(_)) {
                         return Err(self.unsettled(local, &open));
                     }
                     self.settle(local, value.ty.clone());
@@ -253,12 +261,14 @@ impl Body<'_, '_> {
                     b.fit(value, ty)
                 })
             }
-            places::Target::Index => Err(self.element(lhs.span)),
-            places::Target::Tuple => Err(self.report(lhs.span, "values cannot be unpacked", "assign one name a line")),
+            places::Target::Index(object, key) => self.modify_item(object, key, lhs.span, op, rhs),
+            places::Target::Tuple(_) => {
+                Err(self.report(lhs.span, "several names cannot be changed at once", "change one name a line"))
+            }
         }
     }
 
-    fn operand(&mut self, left: &Expr, op: BinaryOp, rhs: &AstExpr) -> Checked<Expr> {
+    pub(super) fn operand(&mut self, left: &Expr, op: BinaryOp, rhs: &AstExpr) -> Checked<Expr> {
         let list = (op == BinaryOp::Add && matches!(left.ty, Type::List(_))).then(|| left.ty.clone());
         self.infer(rhs, list.as_ref())
     }

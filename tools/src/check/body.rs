@@ -51,8 +51,19 @@ pub(super) type Span2 = (u32, u32);
 #[derive(Clone, Debug)]
 pub(super) struct Open {
     pub at: Span,
-    /// `[]` rather than `None`.
-    pub list: bool,
+    /// What it was set to.
+    pub kind: OpenKind,
+}
+
+/// A value without a type of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OpenKind {
+    /// `None`
+    None,
+    /// `[]`
+    List,
+    /// `{}`
+    Dict,
 }
 
 impl<'c, 's> Body<'c, 's> {
@@ -147,10 +158,10 @@ impl<'c, 's> Body<'c, 's> {
     /// Report the use of a local whose type is still open.
     pub fn unsettled(&mut self, local: LocalId, open: &Open) -> Reported {
         let name = self.locals[local].name.clone();
-        let hint = if open.list {
-            format!("write `{name}: list[T] = []` or `{name} = empty(list[T])`")
-        } else {
-            format!("write `{name}: option[T] = None`")
+        let hint = match open.kind {
+            OpenKind::List => format!("write `{name}: list[T] = []` or `{name} = empty(list[T])`"),
+            OpenKind::Dict => format!("write `{name}: dict[K, V] = {{}}`"),
+            OpenKind::None => format!("write `{name}: option[T] = None`"),
         };
         self.c.diagnostics.report(open.at, format!("the type of `{name}` is not known"), hint)
     }

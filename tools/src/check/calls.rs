@@ -61,6 +61,23 @@ impl Body<'_, '_> {
 
     /// `lambda x: e` over a variable of a type: the variable and the checked expression.
     pub(super) fn lambda(&mut self, expr: &AstExpr, ty: Type) -> Checked<(usize, Expr)> {
+        self.with_lambda(expr, ty, |b, body| b.infer(body, None))
+    }
+
+    /// `lambda x: e` or `lambda x: (e, f)`: the variable and the keys.
+    pub(super) fn lambda_keys(&mut self, expr: &AstExpr, ty: Type) -> Checked<(usize, Vec<Expr>)> {
+        self.with_lambda(expr, ty, |b, body| match &body.node {
+            ExprP::Tuple(keys) => keys.iter().map(|key| b.infer(key, None)).collect(),
+            _ => b.infer(body, None).map(|key| vec![key]),
+        })
+    }
+
+    fn with_lambda<T>(
+        &mut self,
+        expr: &AstExpr,
+        ty: Type,
+        inner: impl FnOnce(&mut Self, &AstExpr) -> Checked<T>,
+    ) -> Checked<(usize, T)> {
         let ExprP::Lambda(lambda) = &expr.node else {
             return Err(self.report(expr.span, "a lambda is wanted here", "write `lambda x: ...`"));
         };
@@ -75,7 +92,7 @@ impl Body<'_, '_> {
         let result = self.scoped(|b| {
             let local = b.declare(&name.node.ident, ty);
             b.flow.assigned.insert(local);
-            b.infer(&lambda.body, None).map(|body| (local, body))
+            inner(b, &lambda.body).map(|body| (local, body))
         });
         self.flow = outer;
         result

@@ -22,6 +22,11 @@ impl Checker<'_> {
                 let items: Vec<Checked<Constant>> = items.iter().map(|i| self.constant(i)).collect();
                 items.into_iter().collect::<Checked<Vec<_>>>().map(Constant::List)
             }
+            ExprP::Dict(entries) if !entries.is_empty() => {
+                let entries: Vec<Checked<(Constant, Constant)>> =
+                    entries.iter().map(|(key, value)| Ok((self.constant(key)?, self.constant(value)?))).collect();
+                entries.into_iter().collect::<Checked<Vec<_>>>().map(Constant::Dict)
+            }
             ExprP::Op(left, BinOp::Add, right) => match (self.constant(left)?, self.constant(right)?) {
                 (Constant::Literal(Literal::Str(a)), Constant::Literal(Literal::Str(b))) => {
                     Ok(Constant::Literal(Literal::Str(a + &b)))

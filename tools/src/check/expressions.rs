@@ -1,9 +1,10 @@
 //! Expressions: names, literals, lists, conditions, indexing. Operators, calls and methods have their own files.
 
-use super::body::{Body, Kind};
+use super::body::{Body, Kind, OpenKind};
 use super::coerce::coerce;
 use super::flow::facts;
 use super::{Checked, Constant, Item, names, places};
+use crate::builtin::Builtin;
 use crate::syntax::Reported;
 use crate::tree::{Expr, ExprKind, Literal};
 use crate::types::{Span, Type};
@@ -69,24 +70,28 @@ impl Body<'_, '_> {
             }
             ExprP::If(parts) => self.conditional(&parts.0, &parts.1, &parts.2, want, span),
             ExprP::List(items) => self.list(expr, items, want),
-            ExprP::ListComprehension(value, each, clauses) => self.comprehension(value, each, clauses, want, span),
+            ExprP::ListComprehension(value, each, clauses) => {
+                let wanted = want.and_then(|w| if let Type::List(inner) = w { Some(&**inner) } else { None });
+                self.comprehension(each, clauses, span, &|b| b.element(value, wanted))
+            }
             ExprP::Call(function, call) => self.call(expr, function, call, want),
             ExprP::Dot(object, field) => self.dot(expr, object, field),
             ExprP::Index(parts) => self.index(expr, &parts.0, &parts.1, want),
             ExprP::Slice(list, start, stop, step) => {
-                if let Some(step) = step {
-                    return Err(self.report(
-                        step.span,
-                        "slices have no step",
-                        "write `xs[start:stop]`; reverse with `sorted(xs, key = .., reverse = True)`",
-                    ));
-                }
                 let list = self.infer(list, want)?;
-                if !matches!(list.ty, Type::List(_)) {
+                if !matches!(list.ty, Type::List(_) | Type::Str) {
                     let message = format!("{} cannot be sliced", self.c.type_name(&list.ty));
-                    return Err(self.c.diagnostics.report(span, message, "slices are for lists"));
+                    return Err(self.c.diagnostics.report(span, message, "slices are for lists and texts"));
                 }
                 let ty = list.ty.clone();
+                if let Some(step) = step {
+                    let back = matches!(self.c.whole(step, "the step", i64::MIN, i64::MAX), Ok(-1));
+                    if start.is_some() || stop.is_some() || !back || ty == Type::Str {
+                        let hint = "write `xs[start:stop]`; `xs[::-1]` reverses a list";
+                        return Err(self.report(step.span, "slices have no step", hint));
+                    }
+                    return Ok(self.builtin(Builtin::Reversed, vec![list], ty));
+                }
                 let start = self.bound(start.as_deref())?;
                 let stop = self.bound(stop.as_deref())?;
                 Ok(Expr { ty, kind: ExprKind::Slice { list: Box::new(list), start, stop }, span })
@@ -96,12 +101,10 @@ impl Body<'_, '_> {
                 let hint = "lambdas stand in `sorted(xs, key = lambda x: ..)`, `derived(..)`, `update_all(..)` and `delete_all(..)`; define a function otherwise";
                 Err(self.report(expr.span, "a lambda cannot stand here", hint))
             }
-            ExprP::Tuple(_) => {
-                Err(self.report(expr.span, "there are no tuples", "use a list, or declare a `record(...)`"))
-            }
-            ExprP::Dict(_) | ExprP::DictComprehension(..) => {
-                let hint = "declare a `record(...)` for named values, or a `table(...)` to look things up";
-                Err(self.report(expr.span, "there are no dicts", hint))
+            ExprP::Tuple(parts) => self.tuple(parts, want, span),
+            ExprP::Dict(entries) => self.dict(expr, entries, want),
+            ExprP::DictComprehension(entry, each, clauses) => {
+                self.dict_comprehension(&entry.0, &entry.1, each, clauses, want, span)
             }
             ExprP::Index2(_) => Err(self.report(expr.span, "there is no index with two values", "write `xs[i]`")),
         }
@@ -144,8 +147,9 @@ impl Body<'_, '_> {
             }
             if let Some(open) = self.open.get(&local).cloned() {
                 match want {
-                    Some(ty @ Type::List(_)) if open.list => self.settle(local, ty.clone()),
-                    Some(ty @ Type::Option(_)) if !open.list => self.settle(local, ty.clone()),
+                    Some(ty @ Type::List(_)) if open.kind == OpenKind::List => self.settle(local, ty.clone()),
+                    Some(ty @ Type::Dict(..)) if open.kind == OpenKind::Dict => self.settle(local, ty.clone()),
+                    Some(ty @ Type::Option(_)) if open.kind == OpenKind::None => self.settle(local, ty.clone()),
                     _ => return Err(self.unsettled(local, &open)),
                 }
             }
@@ -208,6 +212,22 @@ impl Body<'_, '_> {
                     return Err(self.c.diagnostics.report(span, "the type of this empty list is not known", ""));
                 };
                 Ok(Expr { ty: ty.list(), kind: ExprKind::List(list), span })
+            }
+            Constant::Dict(entries) => {
+                let (mut key_type, mut value_type) = match want {
+                    Some(Type::Dict(key, value)) => (Some((**key).clone()), Some((**value).clone())),
+                    _ => (None, None),
+                };
+                let mut pairs = Vec::new();
+                for (key, value) in entries {
+                    let key = self.constant(key, key_type.as_ref(), span)?;
+                    let value = self.constant(value, value_type.as_ref(), span)?;
+                    pairs.push((
+                        self.fit(key.clone(), key_type.get_or_insert(key.ty))?,
+                        self.fit(value.clone(), value_type.get_or_insert(value.ty))?,
+                    ));
+                }
+                self.dict_of_pairs(pairs, span)
             }
         }
     }

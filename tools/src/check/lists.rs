@@ -4,13 +4,14 @@ use super::body::Body;
 use super::coerce::coerce;
 use super::flow::facts;
 use super::{Checked, Item, places};
+use crate::builtin::Builtin;
 use crate::syntax::Reported;
 use crate::tree::{Expr, ExprKind, Iterable, Literal};
-use crate::types::{Span, TableId, Type};
-use starlark_syntax::syntax::ast::{AstExpr, ClauseP, ForClauseP};
+use crate::types::{LocalId, Span, TableId, Type};
+use starlark_syntax::syntax::ast::{AstAssignTarget, AstExpr, ClauseP, ForClauseP};
 
-type For = ForClauseP<starlark_syntax::syntax::ast::AstNoPayload>;
-type Clause = ClauseP<starlark_syntax::syntax::ast::AstNoPayload>;
+pub(super) type For = ForClauseP<starlark_syntax::syntax::ast::AstNoPayload>;
+pub(super) type Clause = ClauseP<starlark_syntax::syntax::ast::AstNoPayload>;
 
 impl Body<'_, '_> {
     /// A table's name as a value: the list of its rows.
@@ -77,13 +78,7 @@ impl Body<'_, '_> {
         if super::called_name(over) == Some("range") {
             let Some(mut arguments) = self.c.call(over) else { return Err(Reported) };
             let (first, second) = (arguments.next(), arguments.next());
-            if let Some(step) = arguments.next() {
-                return Err(self.report(
-                    step.span,
-                    "`range` has no step",
-                    "write `range(a, b)` and compute from the index",
-                ));
-            }
+            let step = arguments.next();
             self.c.no_more(&arguments, &[]);
             let zero = Expr { ty: Type::Int, kind: ExprKind::Literal(Literal::Int(0)), span: self.at(over.span) };
             let (start, stop) = match (first, second) {
@@ -91,9 +86,19 @@ impl Body<'_, '_> {
                 (Some(stop), None) => (zero, self.check(stop, &Type::Int)?),
                 _ => return Err(self.report(over.span, "`range` needs a bound", "write `range(a, b)`")),
             };
+            if let Some(step) = step {
+                let by = self.c.whole(step, "the step of `range`", i64::MIN, i64::MAX)?;
+                if by == 0 {
+                    return Err(self.report(step.span, "the step of `range` is 0", "write 1, or -1 to count down"));
+                }
+                let by = Expr { ty: Type::Int, kind: ExprKind::Literal(Literal::Int(by)), span: start.span };
+                let list = self.builtin(Builtin::Range, vec![start, stop, by], Type::Int.list());
+                return Ok((Iterable::List(Box::new(list)), Type::Int));
+            }
             return Ok((Iterable::Range { start: Box::new(start), stop: Box::new(stop) }, Type::Int));
         }
         let list = self.infer(over, None)?;
+        let list = self.iterated(list);
         match &list.ty {
             Type::List(inner) => {
                 let ty = (**inner).clone();
@@ -111,30 +116,32 @@ impl Body<'_, '_> {
         }
     }
 
+    /// One element of a comprehension.
+    pub(super) fn element(&mut self, value: &AstExpr, wanted: Option<&Type>) -> Checked<Expr> {
+        let mut value = self.infer(value, wanted)?;
+        if let Some(wanted) = wanted {
+            value = coerce(value, wanted).unwrap_or_else(|value| value);
+        }
+        if value.ty == Type::Unit {
+            return Err(self.c.diagnostics.report(value.span, "this call gives no value", "write a `for` statement"));
+        }
+        Ok(value)
+    }
+
+    /// `[value for ...]`; `value` checks what stands in front, once its variables are known.
     pub(super) fn comprehension(
         &mut self,
-        value: &AstExpr,
         each: &For,
         clauses: &[Clause],
-        want: Option<&Type>,
         span: Span,
+        value: &dyn Fn(&mut Self) -> Checked<Expr>,
     ) -> Checked<Expr> {
-        let places::Target::Name(name) = places::target(&each.var) else {
-            return Err(self.report(
-                each.var.span,
-                "a comprehension has one variable",
-                "there are no tuples to unpack",
-            ));
-        };
-        self.free_name(name, each.var.span)?;
         let (iterable, ty) = self.iterable(&each.over)?;
-        let wanted = want.and_then(|w| if let Type::List(inner) = w { Some((**inner).clone()) } else { None });
         let outer = self.flow.clone();
         let result = self.scoped(|b| {
-            let local = b.declare(name, ty);
-            b.flow.assigned.insert(local);
+            let (local, iterable) = b.variables(&each.var, &each.over, iterable, ty, false)?;
             let mut condition: Option<Expr> = None;
-            for clause in clauses {
+            for (i, clause) in clauses.iter().enumerate() {
                 match clause {
                     ClauseP::If(test) => {
                         let test = b.condition(test)?;
@@ -147,25 +154,74 @@ impl Body<'_, '_> {
                             }
                         });
                     }
+                    // The rest makes a list for each element; those lists follow one another.
                     ClauseP::For(second) => {
-                        let hint = "write nested `for` statements that append to a list";
-                        return Err(b.report(second.var.span, "a comprehension has one `for`", hint));
+                        let inner = b.comprehension(second, &clauses[i + 1..], span, value)?;
+                        let ty = inner.ty.clone();
+                        let (condition, value) = (condition.map(Box::new), Box::new(inner));
+                        let kind = ExprKind::Comprehension { local, iterable, condition, value };
+                        let lists = Expr { ty: ty.clone().list(), kind, span };
+                        let kind = ExprKind::Builtin { op: Builtin::Flatten, operands: vec![lists] };
+                        return Ok(Expr { ty, kind, span });
                     }
                 }
             }
-            let mut value = b.infer(value, wanted.as_ref())?;
-            if let Some(wanted) = &wanted {
-                value = coerce(value, wanted).unwrap_or_else(|value| value);
-            }
-            if value.ty == Type::Unit {
-                return Err(b.c.diagnostics.report(value.span, "this call gives no value", "write a `for` statement"));
-            }
+            let value = value(b)?;
             let ty = value.ty.clone().list();
             let condition = condition.map(Box::new);
             Ok(Expr { ty, kind: ExprKind::Comprehension { local, iterable, condition, value: Box::new(value) }, span })
         });
         self.flow = outer;
         result
+    }
+
+    /// Declare the variables of a loop: one, or one for each part of a tuple. `reuse`: variables of a statement go on
+    /// from one loop to the next.
+    pub(super) fn variables(
+        &mut self,
+        target: &AstAssignTarget,
+        over: &AstExpr,
+        iterable: Iterable,
+        ty: Type,
+        reuse: bool,
+    ) -> Checked<(LocalId, Iterable)> {
+        let targets = match places::target(target) {
+            places::Target::Name(name) => {
+                self.free_name(name, target.span)?;
+                let local = self.loop_variable(name, ty, reuse);
+                return Ok((local, iterable));
+            }
+            places::Target::Tuple(targets) => targets,
+            _ => return Err(self.report(target.span, "a loop has a variable", "write `for x in xs`")),
+        };
+        let (Type::Tuple(parts), Iterable::List(list)) = (&ty, iterable) else {
+            let message = format!("{} cannot be unpacked", self.c.type_name(&ty));
+            let hint = "write `for i, x in enumerate(xs)`, `for a, b in zip(xs, ys)` or `for key, value in d.items()`";
+            return Err(self.report(over.span, message, hint));
+        };
+        if parts.len() != targets.len() {
+            let message = format!("{} variables for {}", targets.len(), self.c.type_name(&ty));
+            return Err(self.report(target.span, message, "name one variable for each part"));
+        }
+        let mut into = Vec::new();
+        for (target, part) in targets.iter().zip(parts) {
+            let places::Target::Name(name) = places::target(target) else {
+                let hint = "give it one name and index it: `pair[0]`";
+                return Err(self.report(target.span, "parts are not unpacked further", hint));
+            };
+            self.free_name(name, target.span)?;
+            into.push(self.loop_variable(name, part.clone(), reuse));
+        }
+        Ok((self.hidden(ty), Iterable::Unpack { list, into }))
+    }
+
+    /// A loop variable: with `reuse` the one of this name if it has this type, else a new one.
+    fn loop_variable(&mut self, name: &str, ty: Type, reuse: bool) -> LocalId {
+        let same = self.lookup(name).filter(|l| reuse && self.locals[*l].ty == ty && !self.open.contains_key(l));
+        let local = same.unwrap_or_else(|| self.declare(name, ty));
+        self.flow.assigned.insert(local);
+        self.flow.present.remove(&local);
+        local
     }
 
     pub(super) fn index(
@@ -185,26 +241,28 @@ impl Body<'_, '_> {
         }
         let _ = want;
         let list = self.infer(list, None)?;
-        let Type::List(inner) = &list.ty else {
-            let message = format!("{} has no elements", self.c.type_name(&list.ty));
-            let hint = if list.ty == Type::Str {
-                "texts are not indexed; test with `startswith`, `endswith` or `in`"
-            } else {
-                "`[...]` is for lists"
-            };
-            return Err(self.report(expr.span, message, hint));
+        let ty = match &list.ty {
+            Type::Dict(..) => return self.dict_index(list, index, span),
+            Type::Tuple(_) => return self.tuple_index(list, index, span),
+            Type::List(inner) => (**inner).clone(),
+            Type::Str => Type::Str,
+            other => {
+                let message = format!("{} has no elements", self.c.type_name(other));
+                let hint = match other {
+                    Type::Option(_) => "take it into a variable and test that against None first",
+                    Type::Record(_) => "write `record.field`",
+                    Type::Row(_) => "write `row.column`",
+                    _ => "`[...]` is for lists and texts",
+                };
+                return Err(self.report(expr.span, message, hint));
+            }
         };
-        let ty = (**inner).clone();
         let index = self.check(index, &Type::Int)?;
         Ok(Expr { ty, kind: ExprKind::Index { list: Box::new(list), index: Box::new(index) }, span })
     }
 
     pub(super) fn bound(&mut self, bound: Option<&AstExpr>) -> Checked<Option<Box<Expr>>> {
         let Some(ast) = bound else { return Ok(None) };
-        let bound = self.check(ast, &Type::Int)?;
-        if matches!(bound.kind, ExprKind::Literal(Literal::Int(n)) if n < 0) {
-            return Err(self.report(ast.span, "slices do not count from the end", "write `xs[:len(xs) - n]`"));
-        }
-        Ok(Some(Box::new(bound)))
+        Ok(Some(Box::new(self.check(ast, &Type::Int)?)))
     }
 }

@@ -4,7 +4,7 @@ use super::arguments::Arguments;
 use super::body::Body;
 use super::{Checked, Item, names, places};
 use crate::syntax::Reported;
-use crate::tree::{Expr, ExprKind, Literal, StrMap};
+use crate::tree::{Expr, ExprKind, Literal};
 use crate::types::{TableId, Type};
 use starlark_syntax::codemap::Spanned;
 use starlark_syntax::syntax::ast::{AstExpr, AstNoPayload, CallArgsP};
@@ -82,10 +82,10 @@ impl Body<'_, '_> {
                 };
                 Err(self.report(object_span, message, hint))
             }
+            Type::Date => self.date_part(object, field),
             other => {
                 let message = format!("{} has no `{name}`", self.c.type_name(other));
                 let hint = match (other, name) {
-                    (Type::Date, _) => "dates have no parts: compare them, subtract them, add days",
                     (Type::Money, _) => "money has no parts: add, compare, multiply by an int",
                     (Type::List(_), _) => "use `len(xs)`, `xs[i]` or a comprehension",
                     (Type::Str, _) => "call it: `text.lower()`",
@@ -114,32 +114,12 @@ impl Body<'_, '_> {
         {
             return self.format(text, arguments, expr.span);
         }
-        let span = self.at(expr.span);
+        self.settle_get(object, name, &arguments);
         let object = self.infer(object, None)?;
         match (&object.ty, name) {
-            (Type::Str, "lower" | "upper" | "strip") => {
-                self.c.no_more(&arguments, &[]);
-                let op = match name {
-                    "lower" => StrMap::Lower,
-                    "upper" => StrMap::Upper,
-                    _ => StrMap::Strip,
-                };
-                Ok(Expr { ty: Type::Str, kind: ExprKind::StrMap { op, text: Box::new(object) }, span })
-            }
-            (Type::Str, "startswith" | "endswith") => {
-                let mut arguments = arguments;
-                let Some(part) = arguments.next() else {
-                    return Err(self.report(
-                        expr.span,
-                        format!("`{name}` needs a text"),
-                        format!("write `x.{name}(\"a\")`"),
-                    ));
-                };
-                self.c.no_more(&arguments, &[]);
-                let part = self.check(part, &Type::Str)?;
-                let kind = ExprKind::StrTest { end: name == "endswith", text: Box::new(object), part: Box::new(part) };
-                Ok(Expr { ty: Type::Bool, kind, span })
-            }
+            (Type::Dict(..), _) => self.dict_method(expr, object, method, arguments),
+            (Type::Str, _) => self.text_method(expr, object, method, arguments),
+            (Type::Date, _) => self.date_method(object, method, arguments),
             _ => Err(self.no_method(&object, method)),
         }
     }
@@ -148,29 +128,26 @@ impl Body<'_, '_> {
         let name = method.node.as_str();
         let hint = match (&object.ty, name) {
             (Type::List(_), "append") => "`append` is a statement on a local list".to_owned(),
-            (Type::List(_), "sort") => "write `xs = sorted(xs, key = lambda x: ..)`".to_owned(),
-            (Type::List(_), "reverse") => "write `sorted(xs, key = lambda x: .., reverse = True)`".to_owned(),
-            (Type::List(_), "extend") => "write `xs += ys`".to_owned(),
+            (Type::List(_), "sort") => "write `sorted(xs, key = lambda x: ..)`".to_owned(),
+            (Type::List(_), "reverse") => "write `reversed(xs)`".to_owned(),
+            (Type::List(_), "extend") => "write `xs + ys`".to_owned(),
             (Type::List(_), "insert") => "write `xs = [x] + xs`".to_owned(),
-            (Type::List(_), "pop" | "remove" | "clear") => {
+            (Type::List(_), "pop" | "remove") => {
                 "build the list you want: `[x for x in xs if ..]`, `xs[1:]`".to_owned()
             }
             (Type::List(_), "count") => "write `len([x for x in xs if ..])`".to_owned(),
-            (Type::List(_), "index") => "write `[i for i in range(len(xs)) if xs[i] == x]`".to_owned(),
+            (Type::List(_), "index") => "write `[i for i, y in enumerate(xs) if y == x]`".to_owned(),
             (Type::List(_), "copy") => "lists are values: assign it".to_owned(),
-            (Type::Str, "join") => "return the list itself; the caller reads lists".to_owned(),
-            (Type::Str, "split" | "replace" | "find" | "title" | "capitalize") => {
-                "texts have `lower`, `upper`, `strip`, `startswith`, `endswith`, and `part in text`".to_owned()
-            }
-            (Type::Str, "format") => "write an f-string".to_owned(),
-            (Type::Str, _) => names::did_you_mean(name, ["lower", "upper", "strip", "startswith", "endswith"]),
             (Type::Row(table), "delete" | "remove") => {
                 format!("write `{}.delete(row)`", self.c.suite.tables[*table].name)
             }
             (Type::Row(_), "update" | "set" | "save") => "write `row.column = value`".to_owned(),
             (Type::Row(_), _) => "columns are not called: write `row.column`".to_owned(),
             (Type::Option(_), _) => "it may be None: test it against None first".to_owned(),
-            (Type::Date, _) => "dates are compared, subtracted, and added to days".to_owned(),
+            (Type::Key(table), "lower" | "upper" | "startswith" | "endswith" | "split" | "replace") => {
+                let table = &self.c.suite.tables[*table].name;
+                format!("keys are opaque; write `str(key)`, or take the row: `{table}.get(key)`")
+            }
             _ => String::new(),
         };
         let message = format!("{} has no method `{name}`", self.c.type_name(&object.ty));

@@ -12,7 +12,9 @@ mod coerce;
 mod columns;
 mod constants;
 mod declarations;
+mod dicts;
 mod docs;
+mod elements;
 mod expressions;
 mod finds;
 mod flow;
@@ -22,14 +24,17 @@ mod goals;
 mod lists;
 mod methods;
 pub(crate) mod names;
+mod numbers;
 mod one_of;
 mod operators;
+mod order;
 mod places;
 mod predeclared;
 mod records;
 mod room;
 mod statements;
 mod tables;
+mod texts;
 mod tools;
 mod types;
 mod whole;
@@ -55,11 +60,12 @@ type Def = DefP<starlark_syntax::syntax::ast::AstNoPayload>;
 pub fn parse_suite(file: &str, source: &str) -> Result<Suite, Vec<Diagnostic>> {
     let lines = Lines::new(source);
     let mut diagnostics = Diagnostics::new(file);
-    let Some(statements) = syntax::parse(file, source, &lines, &mut diagnostics) else {
+    let Some(parsed) = syntax::parse(file, source, &lines, &mut diagnostics) else {
         return Err(diagnostics.into_sorted());
     };
     let mut checker = Checker::new(file, &lines, diagnostics);
-    checker.check(&statements);
+    checker.formats = parsed.formats;
+    checker.check(&parsed.statements);
     if checker.diagnostics.is_empty() { Ok(checker.suite) } else { Err(checker.diagnostics.into_sorted()) }
 }
 
@@ -81,6 +87,7 @@ enum Item {
 enum Constant {
     Literal(Literal),
     List(Vec<Constant>),
+    Dict(Vec<(Constant, Constant)>),
 }
 
 /// What callers know of a function.
@@ -108,6 +115,8 @@ struct Declared<'a> {
 struct Checker<'s> {
     lines: &'s Lines<'s>,
     diagnostics: Diagnostics,
+    /// Format specifications of f-strings, by byte offset.
+    formats: Vec<(usize, String)>,
     suite: Suite,
     items: IndexMap<String, Item>,
     signatures: Vec<Signature>,
@@ -137,6 +146,7 @@ impl<'s> Checker<'s> {
         Checker {
             lines,
             diagnostics,
+            formats: Vec::new(),
             suite,
             items: IndexMap::new(),
             signatures: Vec::new(),

@@ -58,6 +58,44 @@ pub const PREDECLARED: [&str; 51] = [
     "abs",
 ];
 
+/// Functions the language predeclares, for suggestions; a name of the file hides those that [`PREDECLARED`] lacks.
+pub const FUNCTIONS: [&str; 34] = [
+    "len",
+    "sum",
+    "min",
+    "max",
+    "any",
+    "all",
+    "sorted",
+    "reversed",
+    "unique",
+    "range",
+    "enumerate",
+    "zip",
+    "list",
+    "dict",
+    "today",
+    "days",
+    "weeks",
+    "add_months",
+    "days_in_month",
+    "money_of",
+    "date_of",
+    "percent",
+    "round_money",
+    "round",
+    "fixed",
+    "abs",
+    "int",
+    "float",
+    "str",
+    "matches",
+    "require",
+    "fail",
+    "empty",
+    "insert",
+];
+
 /// Whether a name is lower snake case and each of its words starts with a letter, so that it maps to WIT kebab case.
 pub fn is_snake(name: &str) -> bool {
     name.len() <= 64 && words_are_lower(name.split('_'))

@@ -96,7 +96,7 @@ impl Checker<'_> {
             match self.constant(value)? {
                 Constant::List(_) => texts.extend(self.texts(value, "this")?),
                 Constant::Literal(Literal::Str(text)) => texts.push(text),
-                Constant::Literal(_) => {
+                Constant::Literal(_) | Constant::Dict(_) => {
                     return Err(self.report(value.span, "this is not a text", "write it in quotes"));
                 }
             }

@@ -34,6 +34,9 @@ impl Body<'_, '_> {
             BinOp::BitAnd | BinOp::BitOr | BinOp::BitXor | BinOp::LeftShift | BinOp::RightShift => {
                 let hint = match op {
                     BinOp::BitAnd => "write `and`",
+                    BinOp::BitOr if matches!(left.node, ExprP::Dict(_)) || matches!(right.node, ExprP::Dict(_)) => {
+                        "write `for k, v in other.items():` and `d[k] = v`"
+                    }
                     BinOp::BitOr => "write `or`",
                     BinOp::BitXor => "write `!=` between two conditions",
                     _ => "multiply or divide with `*` and `//`",
@@ -163,6 +166,7 @@ impl Body<'_, '_> {
         let fine = match plain {
             Type::Row(_) => !matches!(left.ty, Type::Option(_)),
             Type::Bool => true,
+            Type::Tuple(parts) => parts.iter().all(is_compared),
             other => other.is_ordered(),
         };
         if !fine {
@@ -247,6 +251,7 @@ impl Body<'_, '_> {
             let list = self.infer(right, None)?;
             let want = match &list.ty {
                 Type::List(inner) => (**inner).clone(),
+                Type::Dict(key, _) => (**key).clone(),
                 other => other.clone(),
             };
             (self.infer(left, Some(&want))?, list)
@@ -256,11 +261,15 @@ impl Body<'_, '_> {
                 let inner = (**inner).clone();
                 let item = self.fit(item, &inner)?;
                 let plain = if let Type::Option(inner) = &inner { inner } else { &inner };
-                if !(plain.is_ordered() || matches!(plain, Type::Bool | Type::Row(_))) {
+                if !is_compared(plain) {
                     let message = format!("`in` does not compare {}", self.c.type_name(&inner));
                     return Err(self.report(expr.span, message, "compare a field: `x.id in [y.id for y in ys]`"));
                 }
                 ExprKind::InList { item: Box::new(item), list: Box::new(list) }
+            }
+            Type::Dict(key, _) => {
+                let key = (**key).clone();
+                ExprKind::InDict { key: Box::new(self.fit(item, &key)?), dict: Box::new(list) }
             }
             Type::Str => {
                 let item = self.fit(item, &Type::Str)?;
@@ -271,12 +280,22 @@ impl Body<'_, '_> {
                 let hint = if matches!(other, Type::Option(_)) {
                     "test it against None first"
                 } else {
-                    "`in` is for lists and texts"
+                    "`in` is for lists, dicts and texts"
                 };
                 return Err(self.report(expr.span, message, hint));
             }
         };
         Ok(Self::negated(Expr { ty: Type::Bool, kind, span }, negate))
+    }
+}
+
+/// Whether `==` is defined for values that are no options.
+fn is_compared(ty: &Type) -> bool {
+    match ty {
+        Type::Tuple(parts) => parts.iter().all(is_compared),
+        Type::Option(inner) => !matches!(**inner, Type::Row(_)) && is_compared(inner),
+        Type::Bool | Type::Row(_) => true,
+        other => other.is_ordered(),
     }
 }
 

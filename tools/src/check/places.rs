@@ -9,9 +9,9 @@ pub enum Target<'a> {
     /// `row.column = ..`
     Dot(&'a AstExpr, &'a str),
     /// `xs[i] = ..`
-    Index,
+    Index(&'a AstExpr, &'a AstExpr),
     /// `a, b = ..`
-    Tuple,
+    Tuple(&'a [AstAssignTarget]),
 }
 
 /// Sort an assignment target.
@@ -19,8 +19,8 @@ pub fn target(target: &AstAssignTarget) -> Target<'_> {
     match &target.node {
         AssignTargetP::Identifier(name) => Target::Name(&name.node.ident),
         AssignTargetP::Dot(object, field) => Target::Dot(object, &field.node),
-        AssignTargetP::Index(_) => Target::Index,
-        AssignTargetP::Tuple(_) => Target::Tuple,
+        AssignTargetP::Index(parts) => Target::Index(&parts.0, &parts.1),
+        AssignTargetP::Tuple(parts) => Target::Tuple(parts),
     }
 }
 
@@ -48,7 +48,8 @@ pub fn is_none(expr: &AstExpr) -> bool {
 /// Whether an expression takes its type from what stands beside it: string literals, `None`, list literals.
 pub fn is_pliable(expr: &AstExpr) -> bool {
     match &expr.node {
-        ExprP::Literal(AstLiteral::String(_)) | ExprP::List(_) => true,
+        ExprP::Literal(AstLiteral::String(_)) | ExprP::List(_) | ExprP::Dict(_) => true,
+        ExprP::Tuple(parts) => parts.iter().all(is_pliable),
         ExprP::If(parts) => is_pliable(&parts.1) && is_pliable(&parts.2),
         _ => is_none(expr),
     }
@@ -58,19 +59,25 @@ pub fn is_pliable(expr: &AstExpr) -> bool {
 pub fn own_type(expr: &AstExpr) -> u8 {
     match &expr.node {
         ExprP::List(items) if items.is_empty() => 0,
+        ExprP::Dict(items) if items.is_empty() => 0,
         _ if is_none(expr) => 0,
         _ => 2 - u8::from(is_pliable(expr)),
+    }
+}
+
+/// Names that a target assigns.
+pub fn names<'a>(of: &'a AstAssignTarget, names_found: &mut Vec<&'a str>) {
+    match target(of) {
+        Target::Name(name) => names_found.push(name),
+        Target::Tuple(parts) => parts.iter().for_each(|part| names(part, names_found)),
+        _ => {}
     }
 }
 
 /// Names assigned anywhere in a statement (loop variables too).
 pub fn assigned<'a>(statement: &'a AstStmt, names: &mut Vec<&'a str>) {
     match &statement.node {
-        StmtP::Assign(assign) => {
-            if let Target::Name(name) = target(&assign.lhs) {
-                names.push(name);
-            }
-        }
+        StmtP::Assign(assign) => self::names(&assign.lhs, names),
         StmtP::AssignModify(lhs, _, _) => {
             if let Target::Name(name) = target(lhs) {
                 names.push(name);
@@ -83,9 +90,7 @@ pub fn assigned<'a>(statement: &'a AstStmt, names: &mut Vec<&'a str>) {
             assigned(&both.1, names);
         }
         StmtP::For(each) => {
-            if let Target::Name(name) = target(&each.var) {
-                names.push(name);
-            }
+            self::names(&each.var, names);
             assigned(&each.body, names);
         }
         _ => {}

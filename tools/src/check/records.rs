@@ -38,6 +38,10 @@ impl Checker<'_> {
                     if ty == Type::Unit {
                         self.report(field.value.span, "a field has a value", "write its type");
                     }
+                    if ty.is_inner() {
+                        let message = format!("a field cannot be {}", self.type_name(&ty));
+                        self.report(field.value.span, message, "records can leave a tool: use a list of records");
+                    }
                     self.suite.records[id].fields.push((field.name.to_owned(), ty));
                 } else {
                     self.broken_records.insert(id);

@@ -1,13 +1,13 @@
 //! Statements and what they do to the flow: returns on every path, loops, narrowing after tests.
 
-use super::body::Body;
+use super::body::{Body, OpenKind};
 use super::flow::{Flow, facts};
 use super::{Checked, places};
 use crate::syntax::Reported;
 use crate::tree::{Expr, Statement};
 use crate::types::Type;
 use starlark_syntax::codemap::Span as AstSpan;
-use starlark_syntax::syntax::ast::{AstExpr, AstNoPayload, AstStmt, ExprP, ForP, StmtP};
+use starlark_syntax::syntax::ast::{ArgumentP, AstExpr, AstNoPayload, AstStmt, ExprP, ForP, StmtP};
 
 impl Body<'_, '_> {
     /// Check a block; faults in one statement do not stop the others.
@@ -102,8 +102,18 @@ impl Body<'_, '_> {
                     let row = self.row_or_key(row, table)?;
                     return Ok(vec![Statement::Delete { table, row }]);
                 }
+            } else if let ExprP::Index(parts) = &object.node
+                && method.node == "append"
+            {
+                return self.append_to_entry(expr, &parts.0, &parts.1, false, call);
+            } else if let Some((dict, key)) = set_default(object)
+                && method.node == "append"
+            {
+                return self.append_to_entry(expr, dict, key, true, call);
             } else if method.node == "append" {
                 return self.append(expr, object, call);
+            } else if let Some(statements) = self.list_statement(expr, object, &method.node, call) {
+                return statements;
             }
         }
         let value = self.infer(expr, None)?;
@@ -159,7 +169,7 @@ impl Body<'_, '_> {
         };
         self.c.no_more(&arguments, &[]);
         if let Some(open) = self.open.get(&list).cloned() {
-            if !open.list {
+            if open.kind != OpenKind::List {
                 return Err(self.unsettled(list, &open));
             }
             let value = self.infer(item, None)?;
@@ -251,49 +261,49 @@ impl Body<'_, '_> {
     }
 
     fn for_loop(&mut self, each: &ForP<AstNoPayload>) -> Checked<Vec<Statement>> {
-        let places::Target::Name(name) = places::target(&each.var) else {
-            let known =
-                super::called_name(&each.over).and_then(|f| super::predeclared::MISSING.iter().find(|(n, _)| *n == f));
-            if let Some((name, hint)) = known {
-                return Err(self.report(each.over.span, format!("there is no `{name}`"), *hint));
-            }
-            let hint = "loop over one variable; there are no tuples to unpack";
-            return Err(self.report(each.var.span, "a loop has one variable", hint));
-        };
-        self.free_name(name, each.var.span)?;
         let iterable = self.iterable(&each.over);
         let before = self.flow.clone();
         // What the body assigns is not known to be present when it runs again.
         let mut names = Vec::new();
         places::assigned(&each.body, &mut names);
-        names.push(name);
+        places::names(&each.var, &mut names);
         let changed: Vec<usize> = names.iter().filter_map(|n| self.lookup(n)).collect();
         let mut start = before.clone();
         for local in &changed {
             start.present.remove(local);
         }
         let after = start.clone();
-        let (iterable, local) = match iterable {
-            Ok((iterable, ty)) => {
-                let same = self.lookup(name).filter(|l| self.locals[*l].ty == ty && !self.open.contains_key(l));
-                let local = same.unwrap_or_else(|| self.declare(name, ty));
-                (Some(iterable), local)
-            }
-            Err(Reported) => {
+        self.flow = start;
+        let variables = iterable.and_then(|(iterable, ty)| self.variables(&each.var, &each.over, iterable, ty, true));
+        if variables.is_err() {
+            let mut names = Vec::new();
+            places::names(&each.var, &mut names);
+            for name in names {
                 let local = self.declare(name, Type::Unit);
                 self.poisoned.insert(local);
-                (None, local)
+                self.flow.assigned.insert(local);
             }
-        };
-        self.flow = start;
-        self.flow.assigned.insert(local);
+        }
         self.loops += 1;
         let body = self.block(&each.body);
         self.loops -= 1;
         self.flow = after;
-        match iterable {
-            Some(iterable) => Ok(vec![Statement::For { local, iterable, body }]),
-            None => Err(Reported),
-        }
+        let (local, iterable) = variables?;
+        Ok(vec![Statement::For { local, iterable, body }])
+    }
+}
+
+/// `d` and `key` of `d.setdefault(key, [])`.
+fn set_default(object: &AstExpr) -> Option<(&AstExpr, &AstExpr)> {
+    let ExprP::Call(function, call) = &object.node else { return None };
+    let ExprP::Dot(dict, method) = &function.node else { return None };
+    match call.args.as_slice() {
+        [key, default] if method.node == "setdefault" => match (&key.node, &default.node) {
+            (ArgumentP::Positional(key), ArgumentP::Positional(default)) if matches!(&default.node, ExprP::List(items) if items.is_empty()) => {
+                Some((dict, key))
+            }
+            _ => None,
+        },
+        _ => None,
     }
 }

@@ -133,6 +133,11 @@ impl Checker<'_> {
                 self.report(span, message, fault);
             }
         }
+        if signature.returns.is_inner() {
+            let hint = "declare a `record(...)` and return it, or a list of it";
+            let message = format!("a tool cannot return {}", self.type_name(&signature.returns));
+            self.report(span, message, hint);
+        }
         if let Type::List(inner) | Type::Option(inner) = &signature.returns
             && **inner == Type::Unit
         {
@@ -147,6 +152,7 @@ impl Checker<'_> {
                 Some(format!("agents pass keys: write `key_of({name})` and `{name}.get(...)`"))
             }
             Type::Unit => Some("write a type".into()),
+            Type::Tuple(_) | Type::Dict(..) => Some("take a record, or a list of records".into()),
             Type::Record(_) if in_record => Some("records inside records cannot be passed; use a flat record".into()),
             Type::Record(id) => self.suite.records[*id].fields.iter().find_map(|f| match &f.1 {
                 Type::List(_) => Some("lists inside records cannot be passed; use a list of records".to_owned()),

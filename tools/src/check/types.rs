@@ -35,13 +35,28 @@ impl Checker<'_> {
                     },
                     Some("Optional") => Err(self.not_a_type(expr, "write `option[T]`")),
                     Some("List") => Err(self.not_a_type(expr, "write `list[T]`")),
-                    Some("tuple" | "set" | "dict" | "Dict") => {
-                        Err(self.not_a_type(expr, "declare a `record(...)`, or use `list[T]`"))
-                    }
+                    Some("tuple") => match &inner.node {
+                        ExprP::Tuple(parts) => self.tuple_type(&parts.iter().collect::<Vec<_>>()),
+                        _ => Err(self.not_a_type(expr, "write `tuple[A, B]`")),
+                    },
+                    Some("dict") => Err(self.not_a_type(expr, "write `dict[K, V]`")),
+                    Some("set") => Err(self.not_a_type(expr, "use `list[T]`; `unique(xs)` has each value once")),
                     _ => Err(self.not_a_type(expr, "write `key_of(table)`, `option[T]` or `list[T]`")),
                 }
             }
-            ExprP::Index2(_) => Err(self.not_a_type(expr, "there are no dicts: declare a `record(...)`, or use `list[Record]`")),
+            ExprP::Index2(parts) => {
+                let (of, first, second) = &**parts;
+                match places::identifier(of) {
+                    Some("tuple") => self.tuple_type(&[first, second]),
+                    Some("dict") => {
+                        let (key, value) = (self.annotation(first)?, self.annotation(second)?);
+                        self.dict_type(key, value, first.span)
+                    }
+                    Some("Dict") => Err(self.not_a_type(expr, "write `dict[K, V]`")),
+                    Some("Tuple") => Err(self.not_a_type(expr, "write `tuple[A, B]`")),
+                    _ => Err(self.not_a_type(expr, "write `dict[K, V]` or `tuple[A, B]`")),
+                }
+            }
             ExprP::Call(function, _) => match places::identifier(function) {
                 Some("list") => Err(self.not_a_type(expr, "write `list[T]` with square brackets")),
                 _ => Err(self.not_a_type(expr, "write `key_of(table)`, `option[T]`, `list[T]`, or a name")),
@@ -52,6 +67,30 @@ impl Checker<'_> {
             }
             _ => Err(self.not_a_type(expr, "types are int, float, bool, str, money, date, an enum, `table.column`, `key_of(table)`, `option[T]`, `list[T]`, a record or a table")),
         }
+    }
+
+    fn tuple_type(&mut self, parts: &[&AstExpr]) -> Checked<Type> {
+        let parts = parts.iter().map(|part| match self.annotation(part)? {
+            Type::Unit => Err(self.not_a_type(part, "")),
+            ty => Ok(ty),
+        });
+        Ok(Type::Tuple(parts.collect::<Checked<_>>()?))
+    }
+
+    /// The type of a dict, if its keys can be ones.
+    pub(super) fn dict_type(&mut self, key: Type, value: Type, span: starlark_syntax::codemap::Span) -> Checked<Type> {
+        // A row stands for its key.
+        let key = if let Type::Row(table) = key { Type::Key(table) } else { key };
+        if key.is_key() && value != Type::Unit {
+            return Ok(Type::Dict(Box::new(key), Box::new(value)));
+        }
+        let message = format!("{} cannot be the key of a dict", self.type_name(&key));
+        let hint = match key {
+            Type::Option(_) => "test it against None first",
+            Type::Float => "use an int, money or text",
+            _ => "keys are int, str, money, date, bool, an enum, a row's key, or tuples of those",
+        };
+        Err(self.report(span, message, hint))
     }
 
     fn named_type(&mut self, name: &str, expr: &AstExpr) -> Checked<Type> {
@@ -68,7 +107,10 @@ impl Checker<'_> {
             "string" | "text" => return Err(self.not_a_type(expr, "write `str`")),
             "integer" | "number" => return Err(self.not_a_type(expr, "write `int` or `float`")),
             "boolean" => return Err(self.not_a_type(expr, "write `bool`")),
-            "dict" | "set" | "tuple" | "object" | "any" => {
+            "duration" => Type::Int,
+            "dict" => return Err(self.not_a_type(expr, "write `dict[K, V]`")),
+            "tuple" => return Err(self.not_a_type(expr, "write `tuple[A, B]`")),
+            "set" | "object" | "any" => {
                 return Err(self.not_a_type(expr, "declare a `record(...)`, or use `list[T]`"));
             }
             _ => match self.items.get(name) {
@@ -141,6 +183,11 @@ impl Checker<'_> {
             Type::Record(id) => self.suite.records[*id].name.clone(),
             Type::Option(inner) => format!("option[{}]", self.type_name(inner)),
             Type::List(inner) => format!("list[{}]", self.type_name(inner)),
+            Type::Tuple(parts) => {
+                let parts: Vec<String> = parts.iter().map(|part| self.type_name(part)).collect();
+                format!("tuple[{}]", parts.join(", "))
+            }
+            Type::Dict(key, value) => format!("dict[{}, {}]", self.type_name(key), self.type_name(value)),
         }
     }
 

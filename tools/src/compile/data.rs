@@ -29,7 +29,7 @@ const DAYS_MIN: i32 = -719_162;
 const DAYS_MAX: i32 = 2_932_896;
 
 /// Errors that helpers raise by number: (code, message); number 0 is unused.
-const BUILT_IN_ERRORS: [(&str, &str); 10] = [
+const BUILT_IN_ERRORS: [(&str, &str); 13] = [
     ("", ""),
     ("overflow", "the result does not fit in 64 bits"),
     ("division_by_zero", "division by zero"),
@@ -40,10 +40,16 @@ const BUILT_IN_ERRORS: [(&str, &str); 10] = [
     ("duplicate", "another row has this value"),
     ("still_referenced", "other rows still refer to this row"),
     ("not_found", "there is no such row"),
+    ("empty", "the separator is empty"),
+    ("bad_number", "the text is no whole number"),
+    ("missing_key", "the dict has no such key"),
 ];
 
 /// Number of the built-in error `empty`.
 pub(crate) const ERROR_EMPTY: i32 = 6;
+
+/// Number of the built-in error `missing_key`.
+pub(crate) const ERROR_MISSING_KEY: i32 = 12;
 
 /// Memory as it will be when the module starts.
 pub(crate) struct Image {

@@ -8,6 +8,7 @@ use super::layout::{Form, LeafKind};
 use super::module::Module;
 use super::runtime::Helper;
 use crate::error::{Error, Result};
+use crate::tree::Statement;
 use crate::types::{FunctionId, Type};
 use wasm_encoder::{BlockType, Encode, Instruction, InstructionSink, MemArg, ValType};
 
@@ -44,8 +45,10 @@ pub(crate) struct Emitter<'m, 'a> {
     pub loops: Vec<LoopLabels>,
     /// Locals of each variable of the tree.
     pub variables: Vec<Vec<u32>>,
-    /// Capacity of each list variable that is appended to: 0 when its memory is not its own.
+    /// Capacity of each list or dict variable that is changed: 0 when its memory is not its own.
     pub capacities: Vec<Option<u32>>,
+    /// Variables whose elements are changed in place: reading one as a whole shares its memory, so its capacity becomes 0.
+    pub in_place: Vec<bool>,
     /// Tables whose handles may be of deleted rows here.
     pub may_be_deleted: Vec<bool>,
 }
@@ -53,8 +56,15 @@ pub(crate) struct Emitter<'m, 'a> {
 impl<'m, 'a> Emitter<'m, 'a> {
     /// Starts a function; the block that failures leave is open.
     pub fn new(m: &'m mut Module<'a>, parameters: &[ValType]) -> Self {
+        let mut emitter = Emitter::plain(m, parameters);
+        emitter.fail = emitter.block(BlockType::Empty);
+        emitter
+    }
+
+    /// Starts a function that cannot fail.
+    pub fn plain(m: &'m mut Module<'a>, parameters: &[ValType]) -> Self {
         let tables = m.suite.tables.len();
-        let mut emitter = Emitter {
+        Emitter {
             m,
             code: Vec::new(),
             parameters: parameters.len() as u32,
@@ -67,10 +77,9 @@ impl<'m, 'a> Emitter<'m, 'a> {
             loops: Vec::new(),
             variables: Vec::new(),
             capacities: Vec::new(),
+            in_place: Vec::new(),
             may_be_deleted: vec![true; tables],
-        };
-        emitter.fail = emitter.block(BlockType::Empty);
-        emitter
+        }
     }
 
     /// The body of a helper or tool of the suite.
@@ -93,9 +102,13 @@ impl<'m, 'a> Emitter<'m, 'a> {
             e.variables.push(locals);
         }
         e.capacities = vec![None; function.locals.len()];
-        for local in appended(&function.body) {
-            let capacity = e.new_local(ValType::I32);
-            e.capacities[local] = Some(capacity);
+        e.in_place = vec![false; function.locals.len()];
+        for (local, in_place) in changed(&function.body) {
+            if e.capacities[local].is_none() {
+                let capacity = e.new_local(ValType::I32);
+                e.capacities[local] = Some(capacity);
+            }
+            e.in_place[local] |= in_place;
         }
         e.body(&function.body)?;
         if function.returns == Type::Unit {
@@ -385,15 +398,15 @@ impl<'m, 'a> Emitter<'m, 'a> {
     }
 }
 
-/// List variables that a body appends to.
-fn appended(body: &[crate::tree::Statement]) -> Vec<usize> {
+/// Variables that a body appends to (false) or sets elements of (true).
+fn changed(body: &[Statement]) -> Vec<(usize, bool)> {
     let mut found = Vec::new();
-    super::reach::statements(body, &mut |node| {
-        if let super::reach::Node::Statement(crate::tree::Statement::Append { list, .. }) = node
-            && !found.contains(list)
-        {
-            found.push(*list);
-        }
+    super::reach::statements(body, &mut |node| match node {
+        super::reach::Node::Statement(Statement::Append { list, .. }) => found.push((*list, false)),
+        super::reach::Node::Statement(
+            Statement::SetElement { list: local, .. } | Statement::SetEntry { dict: local, .. },
+        ) => found.push((*local, true)),
+        _ => {}
     });
     found
 }

@@ -8,7 +8,7 @@ use super::runtime::Helper;
 use super::tables::TableOperation;
 use crate::error::{Error, Result};
 use crate::tree::{Expr, ExprKind, Literal, StrMap};
-use crate::types::{TableId, Type};
+use crate::types::{LocalId, TableId, Type};
 use wasm_encoder::{BlockType, MemArg, ValType};
 
 impl Emitter<'_, '_> {
@@ -23,6 +23,7 @@ impl Emitter<'_, '_> {
             ExprKind::Local(local) => {
                 let locals = self.variables[*local].clone();
                 self.get_all(&locals);
+                self.share(*local);
                 Ok(())
             }
             ExprKind::Parameter(parameter) => {
@@ -152,7 +153,7 @@ impl Emitter<'_, '_> {
                 Ok(())
             }
             ExprKind::Len(of) => {
-                self.expr(of)?;
+                self.peek(of)?;
                 if of.ty == Type::Str || matches!(of.ty, Type::Key(_)) {
                     self.call(Helper::Characters);
                 } else {
@@ -204,6 +205,15 @@ impl Emitter<'_, '_> {
                 self.call_checked(Helper::Percent);
                 Ok(())
             }
+            ExprKind::Tuple(parts) => parts.iter().try_for_each(|part| self.expr(part)),
+            ExprKind::Part { tuple, index } => self.part(tuple, *index),
+            ExprKind::Enumerate { list, start } => self.enumerate(&expr.ty, list, *start),
+            ExprKind::Zip(lists) => self.zip(&expr.ty, lists),
+            ExprKind::DictOf(pairs) => self.dict_of(&expr.ty, pairs),
+            ExprKind::Items(dict) => self.expr(dict),
+            ExprKind::Lookup { dict, key, otherwise } => self.lookup(dict, key, otherwise),
+            ExprKind::InDict { key, dict } => self.in_dict(key, dict),
+            ExprKind::Builtin { op, operands } => self.builtin(*op, operands),
         }
     }
 
@@ -234,7 +244,27 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    /// The value in locals: a variable's own, or temporaries.
+    /// A list or dict that is only looked into before its variable can change.
+    pub fn peek(&mut self, expr: &Expr) -> Result<()> {
+        match &expr.kind {
+            ExprKind::Local(local) => {
+                let locals = self.variables[*local].clone();
+                self.get_all(&locals);
+                Ok(())
+            }
+            ExprKind::Items(dict) => self.peek(dict),
+            _ => self.expr(expr),
+        }
+    }
+
+    /// Notes that a variable's memory is no longer its own alone.
+    pub fn share(&mut self, local: LocalId) {
+        if let (Some(true), Some(Some(capacity))) = (self.in_place.get(local), self.capacities.get(local).copied()) {
+            self.ins().i32_const(0).local_set(capacity);
+        }
+    }
+
+    /// The value in locals, to be used before any variable changes: a variable's own, or temporaries.
     pub fn in_locals(&mut self, expr: &Expr) -> Result<Vec<u32>> {
         if let ExprKind::Local(local) = expr.kind {
             return Ok(self.variables[local].clone());
@@ -243,6 +273,9 @@ impl Emitter<'_, '_> {
             && let ExprKind::Local(local) = option.kind
         {
             return Ok(self.variables[local][1..].to_vec());
+        }
+        if let ExprKind::Part { tuple, index } = &expr.kind {
+            return self.part_locals(tuple, *index);
         }
         self.expr(expr)?;
         Ok(self.keep(&expr.ty))

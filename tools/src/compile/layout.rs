@@ -100,7 +100,8 @@ impl<'a> Layouts<'a> {
             Type::Int | Type::Float | Type::Money => scalar(8),
             Type::Date => scalar(4),
             Type::Enum(id) => scalar(if self.suite.enums[*id].cases.len() <= 256 { 1 } else { 2 }),
-            Type::Str | Type::Key(_) | Type::List(_) => Extent { size: 8, align: 4 },
+            Type::Str | Type::Key(_) | Type::List(_) | Type::Dict(..) => Extent { size: 8, align: 4 },
+            Type::Tuple(parts) => self.sequence(parts.iter(), form).1,
             Type::Row(_) if form == Form::Inner => scalar(4),
             Type::Row(table) => self.row(*table).1,
             Type::Record(record) => self.record(*record, form).1,
@@ -157,9 +158,16 @@ impl<'a> Layouts<'a> {
             Type::Date | Type::Row(_) => push(offset, LeafKind::I32),
             Type::Enum(_) if self.extent(ty, Form::Inner).size == 1 => push(offset, LeafKind::U8),
             Type::Enum(_) => push(offset, LeafKind::U16),
-            Type::Str | Type::Key(_) | Type::List(_) => {
+            // The entries of a dict are a list of key-value tuples.
+            Type::Str | Type::Key(_) | Type::List(_) | Type::Dict(..) => {
                 push(offset, LeafKind::I32);
                 push(offset + 4, LeafKind::I32);
+            }
+            Type::Tuple(parts) => {
+                let offsets = self.sequence(parts.iter(), Form::Inner).0;
+                for (part, at) in parts.iter().zip(offsets) {
+                    self.push_leaves(part, offset + at, leaves);
+                }
             }
             Type::Record(_) => push(offset, LeafKind::Inline(self.extent(ty, Form::Inner).size)),
             Type::Option(inner) => {
@@ -180,6 +188,7 @@ impl<'a> Layouts<'a> {
             Type::Row(_) => true,
             Type::Record(record) => self.suite.records[*record].fields.iter().any(|(_, ty)| self.holds_rows(ty)),
             Type::Option(inner) | Type::List(inner) => self.holds_rows(inner),
+            Type::Tuple(parts) => parts.iter().any(|part| self.holds_rows(part)),
             _ => false,
         }
     }

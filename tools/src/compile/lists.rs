@@ -6,10 +6,11 @@
 use super::data::{DIRECTORY, ERROR_EMPTY};
 use super::emitter::{Emitter, LoopLabels};
 use super::expr::fault;
+use super::layout::Form;
 use super::reach::{Node, moves_rows};
 use super::runtime::Helper;
 use crate::error::Result;
-use crate::tree::{BinaryOp, Expr, Iterable};
+use crate::tree::{BinaryOp, Expr, ExprKind, Iterable};
 use crate::types::{LocalId, Type};
 use wasm_encoder::{BlockType, Instruction, MemArg, ValType};
 
@@ -76,6 +77,21 @@ impl Emitter<'_, '_> {
                     body(e)
                 })
             }
+            Iterable::Unpack { list, into } => {
+                let Type::List(tuple) = &list.ty else { return Err(fault("a loop over what is no list")) };
+                let Type::Tuple(parts) = &**tuple else { return Err(fault("unpacking what is no tuple")) };
+                let offsets = self.m.layouts.sequence(parts.iter(), Form::Inner).0;
+                if let (ExprKind::Enumerate { list, start }, [number, element]) = (&list.kind, into.as_slice()) {
+                    return self.iterate_numbered(list, *start, *number, *element, body);
+                }
+                self.elements(list, |e, at| {
+                    for ((part, offset), local) in parts.iter().zip(offsets).zip(into) {
+                        e.load(part, at, offset);
+                        e.set_variable(*local);
+                    }
+                    body(e)
+                })
+            }
             Iterable::Range { start, stop } => {
                 let (at, end) = (self.temporary(ValType::I64), self.temporary(ValType::I64));
                 self.expr(start)?;
@@ -102,11 +118,34 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// Runs `body` with a local that holds the address of each element of a list expression.
-    fn elements(&mut self, list: &Expr, body: impl FnOnce(&mut Self, u32) -> Result<()>) -> Result<()> {
+    /// `for number, element in enumerate(list, start)`, without the tuples.
+    fn iterate_numbered(
+        &mut self,
+        list: &Expr,
+        start: i64,
+        number: LocalId,
+        element: LocalId,
+        body: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let Type::List(ty) = &list.ty else { return Err(fault("a loop over what is no list")) };
+        let next = self.temporary(ValType::I64);
+        self.ins().i64_const(start).local_set(next);
+        self.elements(list, |e, at| {
+            e.get(next);
+            e.set_variable(number);
+            e.load(ty, at, 0);
+            e.set_variable(element);
+            e.ins().local_get(next).i64_const(1).i64_add().local_set(next);
+            body(e)
+        })
+    }
+
+    /// Runs `body` with a local that holds the address of each element of a list expression. If `body` has statements, a
+    /// variable that they change in place must have been [shared](Emitter::share) before.
+    pub fn elements(&mut self, list: &Expr, body: impl FnOnce(&mut Self, u32) -> Result<()>) -> Result<()> {
         let Type::List(element) = &list.ty else { return Err(fault("elements of what is no list")) };
         let stride = self.stride(element);
-        self.expr(list)?;
+        self.peek(list)?;
         let (at, end) = (self.temporary_i32(), self.temporary_i32());
         self.ins().i32_const(stride as i32).i32_mul().local_set(end);
         self.ins().local_tee(at).local_get(end).i32_add().local_set(end);
@@ -329,8 +368,21 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    /// `list[index]`.
+    /// `list[index]` or `text[index]`.
     pub fn index(&mut self, list: &Expr, index: &Expr) -> Result<()> {
+        if list.ty == Type::Str {
+            let text = self.in_locals(list)?;
+            self.expr(index)?;
+            self.get_all(&text);
+            self.call(Helper::Characters);
+            self.call_checked(Helper::Index);
+            let position = self.temporary_i32();
+            self.set(position);
+            self.get_all(&text);
+            self.ins().local_get(position).local_get(position).i32_const(1).i32_add();
+            self.call(Helper::TextSlice);
+            return Ok(());
+        }
         let Type::List(element) = &list.ty else { return Err(fault("an element of what is no list")) };
         let stride = self.stride(element);
         let list = self.in_locals(list)?;
@@ -343,11 +395,25 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    /// `list[start:stop]`, sharing the list's memory.
+    /// `list[start:stop]` or `text[start:stop]`, sharing the memory.
     pub fn slice(&mut self, list: &Expr, start: Option<&Expr>, stop: Option<&Expr>) -> Result<()> {
-        let Type::List(element) = &list.ty else { return Err(fault("a slice of what is no list")) };
-        let stride = self.stride(element);
-        let list = self.in_locals(list)?;
+        let stride = match &list.ty {
+            Type::List(element) => self.stride(element),
+            Type::Str => 1,
+            _ => return Err(fault("a slice of what is no list")),
+        };
+        let is_text = list.ty == Type::Str;
+        if let ExprKind::Local(local) = list.kind {
+            self.share(local);
+        }
+        let mut list = self.in_locals(list)?;
+        let text = list.clone();
+        if is_text {
+            list[1] = self.temporary_i32();
+            self.get_all(&text);
+            self.call(Helper::Characters);
+            self.set(list[1]);
+        }
         let [from, to] = [(); 2].map(|()| self.temporary_i32());
         for (bound, local) in [(start, from), (stop, to)] {
             match bound {
@@ -364,6 +430,11 @@ impl Emitter<'_, '_> {
         // An end before the start is an empty slice at the start.
         self.get_all(&[from, to, from, to]);
         self.ins().i32_gt_u().select().local_set(to);
+        if is_text {
+            self.get_all(&[text[0], text[1], from, to]);
+            self.call(Helper::TextSlice);
+            return Ok(());
+        }
         self.ins().local_get(list[0]).local_get(from).i32_const(stride as i32).i32_mul().i32_add();
         self.ins().local_get(to).local_get(from).i32_sub();
         Ok(())

@@ -10,8 +10,10 @@
 //! [`crate::Error::Compiler`] where that is seen, but its indices are trusted.
 
 mod border;
+mod builtins;
 mod component;
 mod data;
+mod dicts;
 mod emitter;
 mod expr;
 mod layout;
@@ -66,7 +68,7 @@ fn core_module(suite: &Suite, surface: &Surface, world: &World) -> Result<(Vec<u
     let mut module = module::Module::new(suite, surface, layouts, reach, image)?;
     module.emit_functions()?;
     border::emit(&mut module, &interface)?;
-    module.emit_table_operations()?;
+    module.emit_operations()?;
     let (core, data_bytes) = module.assemble()?;
     Ok((core, interface, data_bytes))
 }

@@ -1,6 +1,7 @@
 //! The core module of a suite while it is being emitted, and its assembly.
 
 use super::data::Image;
+use super::dicts::{self, DictOperation};
 use super::emitter::Emitter;
 use super::layout::Layouts;
 use super::reach::Reach;
@@ -31,6 +32,7 @@ pub(crate) struct Module<'a> {
     functions: Vec<(u32, Option<Vec<u8>>)>,
     suite_functions: Vec<Option<u32>>,
     table_operations: Vec<(TableOperation, u32)>,
+    dict_operations: Vec<(DictOperation, u32)>,
     exports: Vec<(String, u32)>,
 }
 
@@ -58,6 +60,7 @@ impl<'a> Module<'a> {
             functions: Vec::new(),
             suite_functions: vec![None; suite.functions.len()],
             table_operations: Vec::new(),
+            dict_operations: Vec::new(),
             exports: Vec::new(),
         };
         for index in module.reach.functions.clone() {
@@ -131,6 +134,17 @@ impl<'a> Module<'a> {
         index
     }
 
+    /// Index of the function that looks into or sets in a dict of a type; emitted once.
+    pub fn dict_operation(&mut self, operation: DictOperation) -> u32 {
+        if let Some((_, index)) = self.dict_operations.iter().find(|(known, _)| *known == operation) {
+            return *index;
+        }
+        let (parameters, results) = dicts::signature(self, &operation);
+        let index = self.declare(parameters, results);
+        self.dict_operations.push((operation, index));
+        index
+    }
+
     /// Emits the bodies of the suite's functions.
     pub fn emit_functions(&mut self) -> Result<()> {
         for function in self.reach.functions.clone() {
@@ -140,8 +154,15 @@ impl<'a> Module<'a> {
         Ok(())
     }
 
-    /// Emits the bodies of the table operations asked for so far; they only call helpers.
-    pub fn emit_table_operations(&mut self) -> Result<()> {
+    /// Emits the bodies of the operations on tables and dicts asked for so far.
+    pub fn emit_operations(&mut self) -> Result<()> {
+        // Setting in a dict looks into it, which may ask for one more.
+        let mut done = 0;
+        while let Some((operation, index)) = self.dict_operations.get(done).cloned() {
+            let body = dicts::emit(self, &operation)?;
+            self.define(index, body);
+            done += 1;
+        }
         for (operation, index) in self.table_operations.clone() {
             let body = tables::emit(self, operation)?;
             self.define(index, body);

@@ -101,7 +101,7 @@ impl Emitter<'_, '_> {
     }
 
     fn equal(&mut self, left: &Expr, right: &Expr) -> Result<()> {
-        if let Type::Option(_) = left.ty {
+        if let Type::Option(_) | Type::Tuple(_) = left.ty {
             let a = self.in_locals(left)?;
             let b = self.in_locals(right)?;
             return self.equal_locals(&left.ty, &a, &b);
@@ -113,6 +113,17 @@ impl Emitter<'_, '_> {
 
     /// Equality of two values in locals.
     pub fn equal_locals(&mut self, ty: &Type, a: &[u32], b: &[u32]) -> Result<()> {
+        if let Type::Tuple(parts) = ty {
+            let mut start = 0;
+            self.i32(1);
+            for part in parts {
+                let end = start + self.m.layouts.flat(part).len();
+                self.equal_locals(part, &a[start..end], &b[start..end])?;
+                self.ins().i32_and();
+                start = end;
+            }
+            return Ok(());
+        }
         let Type::Option(inner) = ty else {
             self.get_all(a);
             self.get_all(b);

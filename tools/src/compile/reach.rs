@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::suite::Suite;
 use crate::surface::Surface;
-use crate::tree::{Expr, ExprKind, Iterable, Statement};
+use crate::tree::{Expr, ExprKind, Iterable, Otherwise, Statement};
 use crate::types::FunctionId;
 
 /// What the walks found.
@@ -115,6 +115,10 @@ pub(crate) fn statements(body: &[Statement], look: &mut dyn FnMut(Node)) {
                 expr(value, look);
                 expr(row, look);
             }
+            Statement::SetElement { index: key, value, .. } | Statement::SetEntry { key, value, .. } => {
+                expr(value, look);
+                expr(key, look);
+            }
             Statement::If { arms, otherwise } => {
                 for (condition, body) in arms {
                     expr(condition, look);
@@ -141,7 +145,7 @@ pub(crate) fn statements(body: &[Statement], look: &mut dyn FnMut(Node)) {
 fn iterable(over: &Iterable, look: &mut dyn FnMut(Node)) {
     match over {
         Iterable::Table(_) => {}
-        Iterable::List(list) => expr(list, look),
+        Iterable::List(list) | Iterable::Unpack { list, .. } => expr(list, look),
         Iterable::Range { start, stop } => {
             expr(start, look);
             expr(stop, look);
@@ -169,12 +173,19 @@ pub(crate) fn expr(e: &Expr, look: &mut dyn FnMut(Node)) {
         | ExprKind::Extreme { list: inner, .. }
         | ExprKind::AnyAll { list: inner, .. }
         | ExprKind::StrMap { text: inner, .. }
+        | ExprKind::Part { tuple: inner, .. }
+        | ExprKind::Enumerate { list: inner, .. }
+        | ExprKind::DictOf(inner)
+        | ExprKind::Items(inner)
         | ExprKind::IntToFloat(inner) => expr(inner, look),
         ExprKind::Record { fields: parts, .. }
         | ExprKind::List(parts)
         | ExprKind::Call { arguments: parts, .. }
         | ExprKind::Insert { values: parts, .. }
-        | ExprKind::Format(parts) => parts.iter().for_each(|part| expr(part, look)),
+        | ExprKind::Format(parts)
+        | ExprKind::Tuple(parts)
+        | ExprKind::Zip(parts)
+        | ExprKind::Builtin { operands: parts, .. } => parts.iter().for_each(|part| expr(part, look)),
         ExprKind::Comprehension { iterable: over, condition, value, .. } => {
             iterable(over, look);
             if let Some(condition) = condition {
@@ -188,6 +199,7 @@ pub(crate) fn expr(e: &Expr, look: &mut dyn FnMut(Node)) {
         | ExprKind::Sorted { list: a, key: b, .. }
         | ExprKind::Index { list: a, index: b }
         | ExprKind::InList { item: a, list: b }
+        | ExprKind::InDict { key: a, dict: b }
         | ExprKind::InStr { part: a, text: b }
         | ExprKind::StrTest { text: a, part: b, .. }
         | ExprKind::Percent { value: a, percent: b } => {
@@ -198,6 +210,13 @@ pub(crate) fn expr(e: &Expr, look: &mut dyn FnMut(Node)) {
             expr(condition, look);
             expr(then, look);
             expr(otherwise, look);
+        }
+        ExprKind::Lookup { dict, key, otherwise } => {
+            expr(dict, look);
+            expr(key, look);
+            if let Otherwise::Value(default) = otherwise {
+                expr(default, look);
+            }
         }
         ExprKind::Slice { list, start, stop } => {
             expr(list, look);

@@ -28,7 +28,12 @@ helpers! {
     Subtract "subtract", Multiply "multiply", FloorDivide "floor_divide", Modulo "modulo", Percent "percent",
     FloatDivide "float_divide", DateCheck "date_check", DateAdd "date_add", DateSubtract "date_subtract",
     ListGrow "list_grow", ListJoin "list_join", Snapshot "snapshot", Index "index", Clamp "clamp", Sort "sort",
-    Gather "gather", FloatKey "float_key",
+    Gather "gather", FloatKey "float_key", LeftStrip "left_strip", RightStrip "right_strip",
+    RemoveAffix "remove_affix", Find "find", Occurrences "occurrences", Replace "replace", Split "split", Words "words",
+    Join "join", Title "title", Pad "pad", ZeroFill "zero_fill", TextClass "text_class", Matches "matches",
+    TextSlice "text_slice", DatePart "date_part", AddMonths "add_months", MakeDate "make_date", Absolute "absolute",
+    ParseInt "parse_int", Truncate "truncate", Scaled "scaled", Fixed "fixed", RoundToStep "round_to_step",
+    AllocLarge "alloc_large", Range "range", Reversed "reversed", Flatten "flatten",
 }
 
 /// The assembled helpers.

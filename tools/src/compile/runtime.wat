@@ -485,23 +485,379 @@
         (i32.ne (local.get $byte) (i32.const 11)))))
 
   (func $strip (param $text i32) (param $length i32) (result i32 i32)
-    (block $front
+    (call $left_strip (local.get $text) (local.get $length))
+    (call $right_strip))
+
+  (func $left_strip (param $text i32) (param $length i32) (result i32 i32)
+    (block $done
       (loop $next
-        (br_if $front (i32.eqz (local.get $length)))
-        (br_if $front (i32.eqz (call $is_space (i32.load8_u (local.get $text)))))
+        (br_if $done (i32.eqz (local.get $length)))
+        (br_if $done (i32.eqz (call $is_space (i32.load8_u (local.get $text)))))
         (local.set $text (i32.add (local.get $text) (i32.const 1)))
         (local.set $length (i32.sub (local.get $length) (i32.const 1)))
         (br $next)))
-    (block $back
+    (local.get $text)
+    (local.get $length))
+
+  (func $right_strip (param $text i32) (param $length i32) (result i32 i32)
+    (block $done
       (loop $next
-        (br_if $back (i32.eqz (local.get $length)))
-        (br_if $back
+        (br_if $done (i32.eqz (local.get $length)))
+        (br_if $done
           (i32.eqz (call $is_space
             (i32.load8_u (i32.sub (i32.add (local.get $text) (local.get $length)) (i32.const 1))))))
         (local.set $length (i32.sub (local.get $length) (i32.const 1)))
         (br $next)))
     (local.get $text)
     (local.get $length))
+
+  ;; The text without `part` at its start (`end` 0) or end (`end` 1), if it is there.
+  (func $remove_affix
+    (param $text i32) (param $length i32) (param $part i32) (param $part_length i32) (param $end i32)
+    (result i32 i32)
+    (if (i32.eqz (call $text_test
+          (local.get $text) (local.get $length) (local.get $part) (local.get $part_length) (local.get $end)))
+      (then (return (local.get $text) (local.get $length))))
+    (if (i32.eqz (local.get $end))
+      (then (local.set $text (i32.add (local.get $text) (local.get $part_length)))))
+    (local.get $text)
+    (i32.sub (local.get $length) (local.get $part_length)))
+
+  ;; Byte offset of the first `part` in `text`, or -1.
+  (func $position
+    (param $text i32) (param $length i32) (param $part i32) (param $part_length i32) (result i32)
+    (local $at i32)
+    (block $no
+      (loop $next
+        (br_if $no (i32.gt_u (i32.add (local.get $at) (local.get $part_length)) (local.get $length)))
+        (if (call $text_equal
+              (local.get $part) (local.get $part_length)
+              (i32.add (local.get $text) (local.get $at)) (local.get $part_length))
+          (then (return (local.get $at))))
+        (local.set $at (i32.add (local.get $at) (i32.const 1)))
+        (br $next)))
+    (i32.const -1))
+
+  ;; The same in characters.
+  (func $find
+    (param $text i32) (param $length i32) (param $part i32) (param $part_length i32) (result i64)
+    (local $at i32)
+    (local.set $at
+      (call $position (local.get $text) (local.get $length) (local.get $part) (local.get $part_length)))
+    (if (i32.lt_s (local.get $at) (i32.const 0)) (then (return (i64.const -1))))
+    (i64.extend_i32_u (call $characters (local.get $text) (local.get $at))))
+
+  ;; Occurrences of `part` that do not overlap.
+  (func $occurrences
+    (param $text i32) (param $length i32) (param $part i32) (param $part_length i32) (result i32)
+    (local $count i32) (local $at i32)
+    (if (i32.eqz (local.get $part_length))
+      (then (return (i32.add (call $characters (local.get $text) (local.get $length)) (i32.const 1)))))
+    (block $done
+      (loop $next
+        (local.set $at
+          (call $position (local.get $text) (local.get $length) (local.get $part) (local.get $part_length)))
+        (br_if $done (i32.lt_s (local.get $at) (i32.const 0)))
+        (local.set $count (i32.add (local.get $count) (i32.const 1)))
+        (local.set $at (i32.add (local.get $at) (local.get $part_length)))
+        (local.set $text (i32.add (local.get $text) (local.get $at)))
+        (local.set $length (i32.sub (local.get $length) (local.get $at)))
+        (br $next)))
+    (local.get $count))
+
+  ;; New memory of a size that may be too large for it.
+  (func $alloc_large (param $size i64) (param $align i32) (result i32)
+    (if (i64.gt_u (local.get $size) (i64.const 0x7fffffff)) (then (call $out_of_memory)))
+    (call $alloc (i32.wrap_i64 (local.get $size)) (local.get $align)))
+
+  (func $replace
+    (param $text i32) (param $length i32) (param $old i32) (param $old_length i32)
+    (param $new i32) (param $new_length i32) (result i32 i32)
+    (local $to i32) (local $out i32) (local $at i32) (local $count i32)
+    (if (i32.eqz (local.get $old_length)) (then (return (local.get $text) (local.get $length))))
+    (local.set $count
+      (call $occurrences (local.get $text) (local.get $length) (local.get $old) (local.get $old_length)))
+    (local.set $to (call $alloc_large
+      (i64.add
+        (i64.extend_i32_u (i32.sub (local.get $length) (i32.mul (local.get $count) (local.get $old_length))))
+        (i64.mul (i64.extend_i32_u (local.get $count)) (i64.extend_i32_u (local.get $new_length))))
+      (i32.const 1)))
+    (local.set $out (local.get $to))
+    (loop $next
+      (if (local.get $count)
+        (then
+          (local.set $at
+            (call $position (local.get $text) (local.get $length) (local.get $old) (local.get $old_length)))
+          (memory.copy (local.get $out) (local.get $text) (local.get $at))
+          (local.set $out (i32.add (local.get $out) (local.get $at)))
+          (memory.copy (local.get $out) (local.get $new) (local.get $new_length))
+          (local.set $out (i32.add (local.get $out) (local.get $new_length)))
+          (local.set $at (i32.add (local.get $at) (local.get $old_length)))
+          (local.set $text (i32.add (local.get $text) (local.get $at)))
+          (local.set $length (i32.sub (local.get $length) (local.get $at)))
+          (local.set $count (i32.sub (local.get $count) (i32.const 1)))
+          (br $next))))
+    (memory.copy (local.get $out) (local.get $text) (local.get $length))
+    (local.get $to)
+    (i32.sub (i32.add (local.get $out) (local.get $length)) (local.get $to)))
+
+  ;; The parts of `text` between occurrences of `part`, in the memory of the text.
+  (func $split
+    (param $text i32) (param $length i32) (param $part i32) (param $part_length i32) (result i32 i32 i32)
+    (local $list i32) (local $count i32) (local $out i32) (local $at i32)
+    (if (i32.eqz (local.get $part_length)) (then (return (i32.const 0) (i32.const 0) (call $raise (i32.const 10)))))
+    (local.set $count
+      (i32.add (i32.const 1)
+        (call $occurrences (local.get $text) (local.get $length) (local.get $part) (local.get $part_length))))
+    (local.set $list (call $alloc_large (i64.shl (i64.extend_i32_u (local.get $count)) (i64.const 3)) (i32.const 4)))
+    (local.set $out (local.get $list))
+    (block $done
+      (loop $next
+        (local.set $at
+          (call $position (local.get $text) (local.get $length) (local.get $part) (local.get $part_length)))
+        (i32.store (local.get $out) (local.get $text))
+        (i32.store offset=4 (local.get $out)
+          (select (local.get $length) (local.get $at) (i32.lt_s (local.get $at) (i32.const 0))))
+        (br_if $done (i32.lt_s (local.get $at) (i32.const 0)))
+        (local.set $out (i32.add (local.get $out) (i32.const 8)))
+        (local.set $at (i32.add (local.get $at) (local.get $part_length)))
+        (local.set $text (i32.add (local.get $text) (local.get $at)))
+        (local.set $length (i32.sub (local.get $length) (local.get $at)))
+        (br $next)))
+    (local.get $list)
+    (local.get $count)
+    (i32.const 0))
+
+  ;; The first word of a text: where it starts, its length, and how many bytes of the text are left behind it.
+  (func $word (param $text i32) (param $length i32) (result i32 i32 i32)
+    (local $at i32)
+    (call $left_strip (local.get $text) (local.get $length))
+    (local.set $length)
+    (local.set $text)
+    (block $done
+      (loop $next
+        (br_if $done (i32.eq (local.get $at) (local.get $length)))
+        (br_if $done (call $is_space (i32.load8_u (i32.add (local.get $text) (local.get $at)))))
+        (local.set $at (i32.add (local.get $at) (i32.const 1)))
+        (br $next)))
+    (local.get $text)
+    (local.get $at)
+    (i32.sub (local.get $length) (local.get $at)))
+
+  ;; The words of a text. Each takes a byte and, but for the last, a space: so many there are at most.
+  (func $words (param $text i32) (param $length i32) (result i32 i32)
+    (local $list i32) (local $count i32) (local $word i32) (local $size i32)
+    (local.set $list (call $alloc_large
+      (i64.shl (i64.extend_i32_u (i32.add (i32.shr_u (local.get $length) (i32.const 1)) (i32.const 1))) (i64.const 3))
+      (i32.const 4)))
+    (block $done
+      (loop $next
+        (call $word (local.get $text) (local.get $length))
+        (local.set $length)
+        (local.set $size)
+        (local.set $word)
+        (br_if $done (i32.eqz (local.get $size)))
+        (i32.store (i32.add (local.get $list) (i32.shl (local.get $count) (i32.const 3))) (local.get $word))
+        (i32.store offset=4 (i32.add (local.get $list) (i32.shl (local.get $count) (i32.const 3))) (local.get $size))
+        (local.set $count (i32.add (local.get $count) (i32.const 1)))
+        (local.set $text (i32.add (local.get $word) (local.get $size)))
+        (br $next)))
+    (local.get $list)
+    (local.get $count))
+
+  ;; The texts of a list with `part` between them.
+  (func $join
+    (param $part i32) (param $part_length i32) (param $list i32) (param $count i32) (result i32 i32)
+    (local $size i64) (local $left i32) (local $to i32) (local $out i32)
+    (if (i32.eqz (local.get $count)) (then (return (i32.const 0) (i32.const 0))))
+    (local.set $size (i64.mul
+      (i64.extend_i32_u (local.get $part_length)) (i64.extend_i32_u (i32.sub (local.get $count) (i32.const 1)))))
+    (local.set $left (local.get $count))
+    (local.set $out (local.get $list))
+    (loop $next
+      (local.set $size (i64.add (local.get $size) (i64.load32_u offset=4 (local.get $out))))
+      (local.set $out (i32.add (local.get $out) (i32.const 8)))
+      (br_if $next (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+    (local.set $to (call $alloc_large (local.get $size) (i32.const 1)))
+    (local.set $out (local.get $to))
+    (loop $next
+      (memory.copy (local.get $out) (i32.load (local.get $list)) (i32.load offset=4 (local.get $list)))
+      (local.set $out (i32.add (local.get $out) (i32.load offset=4 (local.get $list))))
+      (local.set $list (i32.add (local.get $list) (i32.const 8)))
+      (if (local.tee $count (i32.sub (local.get $count) (i32.const 1)))
+        (then
+          (memory.copy (local.get $out) (local.get $part) (local.get $part_length))
+          (local.set $out (i32.add (local.get $out) (local.get $part_length)))
+          (br $next))))
+    (local.get $to)
+    (i32.wrap_i64 (local.get $size)))
+
+  (func $is_lower (param $byte i32) (result i32)
+    (i32.lt_u (i32.sub (local.get $byte) (i32.const 97)) (i32.const 26)))
+
+  (func $is_upper (param $byte i32) (result i32)
+    (i32.lt_u (i32.sub (local.get $byte) (i32.const 65)) (i32.const 26)))
+
+  (func $lower_byte (param $byte i32) (result i32)
+    (i32.or (local.get $byte) (i32.shl (call $is_upper (local.get $byte)) (i32.const 5))))
+
+  ;; A copy in which letters are upper case at the start of the text (`words` 0) or of each word (`words` 1), the others
+  ;; lower case. A word goes on through letters and through everything beyond ASCII.
+  (func $title (param $text i32) (param $length i32) (param $words i32) (result i32 i32)
+    (local $to i32) (local $at i32) (local $byte i32) (local $inside i32)
+    (local.set $to (call $alloc (local.get $length) (i32.const 1)))
+    (block $done
+      (loop $next
+        (br_if $done (i32.eq (local.get $at) (local.get $length)))
+        (local.set $byte (call $lower_byte (i32.load8_u (i32.add (local.get $text) (local.get $at)))))
+        (i32.store8 (i32.add (local.get $to) (local.get $at))
+          (i32.sub (local.get $byte)
+            (i32.shl (i32.and (call $is_lower (local.get $byte)) (i32.eqz (local.get $inside))) (i32.const 5))))
+        (local.set $inside
+          (i32.or
+            (i32.eqz (local.get $words))
+            (i32.or (call $is_lower (local.get $byte)) (i32.ge_u (local.get $byte) (i32.const 128)))))
+        (local.set $at (i32.add (local.get $at) (i32.const 1)))
+        (br $next)))
+    (local.get $to)
+    (local.get $length))
+
+  ;; The text with `missing` characters up to a width in front (`left` 1) or behind; `fill` is one character.
+  (func $pad
+    (param $text i32) (param $length i32) (param $width i64) (param $fill i32) (param $fill_length i32)
+    (param $left i32) (result i32 i32)
+    (local $missing i64) (local $to i32) (local $out i32)
+    (local.set $missing (i64.sub (local.get $width)
+      (i64.extend_i32_u (call $characters (local.get $text) (local.get $length)))))
+    (if (i64.le_s (local.get $missing) (i64.const 0)) (then (return (local.get $text) (local.get $length))))
+    (local.set $to (call $alloc_large
+      (i64.add (i64.extend_i32_u (local.get $length))
+        (i64.mul (local.get $missing) (i64.extend_i32_u (local.get $fill_length))))
+      (i32.const 1)))
+    (local.set $out (local.get $to))
+    (if (i32.eqz (local.get $left))
+      (then
+        (memory.copy (local.get $out) (local.get $text) (local.get $length))
+        (local.set $out (i32.add (local.get $out) (local.get $length)))))
+    (loop $next
+      (memory.copy (local.get $out) (local.get $fill) (local.get $fill_length))
+      (local.set $out (i32.add (local.get $out) (local.get $fill_length)))
+      (br_if $next (i64.ne (local.tee $missing (i64.sub (local.get $missing) (i64.const 1))) (i64.const 0))))
+    (if (local.get $left)
+      (then
+        (memory.copy (local.get $out) (local.get $text) (local.get $length))
+        (local.set $out (i32.add (local.get $out) (local.get $length)))))
+    (local.get $to)
+    (i32.sub (local.get $out) (local.get $to)))
+
+  ;; The text with zeros after its sign up to a width.
+  (func $zero_fill (param $text i32) (param $length i32) (param $width i64) (result i32 i32)
+    (local $missing i64) (local $to i32) (local $sign i32)
+    (local.set $missing (i64.sub (local.get $width)
+      (i64.extend_i32_u (call $characters (local.get $text) (local.get $length)))))
+    (if (i64.le_s (local.get $missing) (i64.const 0)) (then (return (local.get $text) (local.get $length))))
+    (if (local.get $length)
+      (then
+        (local.set $sign (i32.or
+          (i32.eq (i32.load8_u (local.get $text)) (i32.const 43))
+          (i32.eq (i32.load8_u (local.get $text)) (i32.const 45))))))
+    (local.set $to (call $alloc_large
+      (i64.add (i64.extend_i32_u (local.get $length)) (local.get $missing)) (i32.const 1)))
+    (memory.copy (local.get $to) (local.get $text) (local.get $sign))
+    (memory.fill (i32.add (local.get $to) (local.get $sign)) (i32.const 48) (i32.wrap_i64 (local.get $missing)))
+    (memory.copy
+      (i32.add (i32.add (local.get $to) (local.get $sign)) (i32.wrap_i64 (local.get $missing)))
+      (i32.add (local.get $text) (local.get $sign))
+      (i32.sub (local.get $length) (local.get $sign)))
+    (local.get $to)
+    (i32.add (local.get $length) (i32.wrap_i64 (local.get $missing))))
+
+  ;; Whether a text has characters and all are digits (1), letters (2), either (3) or white space (4); or it has letters
+  ;; and all are upper (5) or lower case (6).
+  (func $text_class (param $text i32) (param $length i32) (param $class i32) (result i32)
+    (local $byte i32) (local $kind i32) (local $letters i32)
+    (if (i32.eqz (local.get $length)) (then (return (i32.const 0))))
+    (loop $next
+      (local.set $byte (i32.load8_u (local.get $text)))
+      (if (i32.le_u (local.get $class) (i32.const 3))
+        (then
+          (local.set $kind
+            (i32.or
+              (i32.lt_u (i32.sub (local.get $byte) (i32.const 48)) (i32.const 10))
+              (i32.shl (call $is_lower (call $lower_byte (local.get $byte))) (i32.const 1))))
+          (if (i32.eqz (i32.and (local.get $kind) (local.get $class))) (then (return (i32.const 0))))))
+      (if (i32.eq (local.get $class) (i32.const 4))
+        (then (if (i32.eqz (call $is_space (local.get $byte))) (then (return (i32.const 0))))))
+      (if (i32.ge_u (local.get $class) (i32.const 5))
+        (then
+          (if (select (call $is_lower (local.get $byte)) (call $is_upper (local.get $byte))
+                (i32.eq (local.get $class) (i32.const 5)))
+            (then (return (i32.const 0))))
+          (local.set $letters
+            (i32.or (local.get $letters) (call $is_lower (call $lower_byte (local.get $byte)))))))
+      (local.set $text (i32.add (local.get $text) (i32.const 1)))
+      (br_if $next (local.tee $length (i32.sub (local.get $length) (i32.const 1)))))
+    (i32.or (i32.lt_u (local.get $class) (i32.const 5)) (local.get $letters)))
+
+  ;; Whether every word of `query` occurs in `text`, upper or lower case.
+  (func $matches
+    (param $text i32) (param $length i32) (param $query i32) (param $query_length i32) (result i32)
+    (local $word i32) (local $size i32)
+    (loop $next
+      (call $word (local.get $query) (local.get $query_length))
+      (local.set $query_length)
+      (local.set $size)
+      (local.set $word)
+      (if (i32.eqz (local.get $size)) (then (return (i32.const 1))))
+      (if (i32.eqz (call $contains_folded
+            (local.get $word) (local.get $size) (local.get $text) (local.get $length)))
+        (then (return (i32.const 0))))
+      (local.set $query (i32.add (local.get $word) (local.get $size)))
+      (br $next))
+    (unreachable))
+
+  (func $contains_folded
+    (param $part i32) (param $part_length i32) (param $text i32) (param $length i32) (result i32)
+    (local $at i32)
+    (block $no
+      (loop $start
+        (br_if $no (i32.lt_u (local.get $length) (local.get $part_length)))
+        (local.set $at (i32.const 0))
+        (block $differs
+          (loop $next
+            (if (i32.eq (local.get $at) (local.get $part_length)) (then (return (i32.const 1))))
+            (br_if $differs
+              (i32.ne
+                (call $lower_byte (i32.load8_u (i32.add (local.get $part) (local.get $at))))
+                (call $lower_byte (i32.load8_u (i32.add (local.get $text) (local.get $at))))))
+            (local.set $at (i32.add (local.get $at) (i32.const 1)))
+            (br $next)))
+        (local.set $text (i32.add (local.get $text) (i32.const 1)))
+        (local.set $length (i32.sub (local.get $length) (i32.const 1)))
+        (br $start)))
+    (i32.const 0))
+
+  ;; The characters `from` to `to` of a text that has so many.
+  (func $text_slice (param $text i32) (param $length i32) (param $from i32) (param $to i32) (result i32 i32)
+    (local $start i32)
+    (local.set $start (call $offset_of (local.get $text) (local.get $length) (local.get $from)))
+    (i32.add (local.get $text) (local.get $start))
+    (i32.sub (call $offset_of (local.get $text) (local.get $length) (local.get $to)) (local.get $start)))
+
+  ;; Byte offset of a character, or the length for the one behind the last.
+  (func $offset_of (param $text i32) (param $length i32) (param $number i32) (result i32)
+    (local $at i32)
+    (block $done
+      (loop $next
+        (br_if $done (i32.eq (local.get $at) (local.get $length)))
+        (if (i32.ne
+              (i32.and (i32.load8_u (i32.add (local.get $text) (local.get $at))) (i32.const 0xc0)) (i32.const 0x80))
+          (then
+            (br_if $done (i32.eqz (local.get $number)))
+            (local.set $number (i32.sub (local.get $number) (i32.const 1)))))
+        (local.set $at (i32.add (local.get $at) (i32.const 1)))
+        (br $next)))
+    (local.get $at))
 
   ;; Number of characters of UTF-8 text: bytes that do not continue one.
   (func $characters (param $text i32) (param $length i32) (result i32)
@@ -565,10 +921,11 @@
       (call $digits (i64.div_u (local.get $size) (i64.const 100)) (i32.sub (local.get $end) (i32.const 3)))
       (local.get $end)))
 
-  ;; Days since 1970-01-01 as `2026-03-01` (civil-from-days in the proleptic Gregorian calendar, years 0001 to 9999).
-  (func $date_text (param $days i32) (result i32 i32)
-    (local $at i32) (local $era i32) (local $of_era i32) (local $year i32) (local $of_year i32) (local $month i32)
-    (local.set $at (call $alloc (i32.const 10) (i32.const 1)))
+  ;; --- dates ---
+
+  ;; Year, month and day of a day number in range (civil-from-days in the proleptic Gregorian calendar).
+  (func $civil (param $days i32) (result i32 i32 i32)
+    (local $era i32) (local $of_era i32) (local $year i32) (local $of_year i32) (local $month i32)
     ;; Days since 0000-03-01; never negative in range.
     (local.set $days (i32.add (local.get $days) (i32.const 719468)))
     (local.set $era (i32.div_u (local.get $days) (i32.const 146097)))
@@ -586,22 +943,116 @@
         (i32.sub
           (i32.add (i32.mul (local.get $year) (i32.const 365)) (i32.div_u (local.get $year) (i32.const 4)))
           (i32.div_u (local.get $year) (i32.const 100)))))
+    ;; Months counted from March.
     (local.set $month
       (i32.div_u (i32.add (i32.mul (local.get $of_year) (i32.const 5)) (i32.const 2)) (i32.const 153)))
-    (call $two_digits
+    (i32.add
+      (i32.add (local.get $year) (i32.mul (local.get $era) (i32.const 400)))
+      (i32.ge_u (local.get $month) (i32.const 10)))
+    (i32.add
+      (local.get $month)
+      (select (i32.const 3) (i32.const -9) (i32.lt_u (local.get $month) (i32.const 10))))
+    (i32.add
+      (i32.sub (local.get $of_year)
+        (i32.div_u (i32.add (i32.mul (local.get $month) (i32.const 153)) (i32.const 2)) (i32.const 5)))
+      (i32.const 1)))
+
+  ;; The year (0), month (1), day of the month (2), days of its month (3) or weekday (4, Monday 0) of a day number.
+  (func $date_part (param $days i32) (param $part i32) (result i64)
+    (local $year i32) (local $month i32) (local $day i32)
+    ;; 0001-01-01 is a Monday.
+    (if (i32.eq (local.get $part) (i32.const 4))
+      (then (return (i64.extend_i32_u
+        (i32.rem_u (i32.add (local.get $days) (i32.const 719162)) (i32.const 7))))))
+    (call $civil (local.get $days))
+    (local.set $day)
+    (local.set $month)
+    (local.set $year)
+    (if (i32.eqz (local.get $part)) (then (return (i64.extend_i32_u (local.get $year)))))
+    (if (i32.eq (local.get $part) (i32.const 1)) (then (return (i64.extend_i32_u (local.get $month)))))
+    (if (i32.eq (local.get $part) (i32.const 2)) (then (return (i64.extend_i32_u (local.get $day)))))
+    (i64.extend_i32_u (call $month_days (local.get $year) (local.get $month))))
+
+  (func $month_days (param $year i32) (param $month i32) (result i32)
+    (if (i32.ne (local.get $month) (i32.const 2))
+      (then (return (i32.add (i32.const 30)
+        (i32.and
+          (i32.add (local.get $month) (i32.shr_u (local.get $month) (i32.const 3)))
+          (i32.const 1))))))
+    (i32.add (i32.const 28)
+      (i32.and
+        (i32.eqz (i32.rem_u (local.get $year) (i32.const 4)))
+        (i32.or
+          (i32.ne (i32.rem_u (local.get $year) (i32.const 100)) (i32.const 0))
+          (i32.eqz (i32.rem_u (local.get $year) (i32.const 400)))))))
+
+  ;; The day number of a day of the calendar.
+  (func $days_of (param $year i32) (param $month i32) (param $day i32) (result i32)
+    (local $of_era i32)
+    (local.set $year (i32.sub (local.get $year) (i32.le_u (local.get $month) (i32.const 2))))
+    (local.set $of_era (i32.rem_u (local.get $year) (i32.const 400)))
+    (i32.add
       (i32.add
-        (i32.sub (local.get $of_year)
-          (i32.div_u (i32.add (i32.mul (local.get $month) (i32.const 153)) (i32.const 2)) (i32.const 5)))
-        (i32.const 1))
-      (i32.add (local.get $at) (i32.const 8)))
-    (local.set $month
-      (i32.add (local.get $month)
-        (select (i32.const 3) (i32.const -9) (i32.lt_u (local.get $month) (i32.const 10)))))
-    (call $two_digits (local.get $month) (i32.add (local.get $at) (i32.const 5)))
-    (local.set $year
-      (i32.add
-        (i32.add (local.get $year) (i32.mul (local.get $era) (i32.const 400)))
-        (i32.le_u (local.get $month) (i32.const 2))))
+        (i32.mul (i32.div_u (local.get $year) (i32.const 400)) (i32.const 146097))
+        (i32.sub
+          (i32.add (i32.mul (local.get $of_era) (i32.const 365)) (i32.div_u (local.get $of_era) (i32.const 4)))
+          (i32.div_u (local.get $of_era) (i32.const 100))))
+      (i32.sub
+        (i32.add
+          (i32.div_u
+            (i32.add
+              (i32.mul (i32.rem_u (i32.add (local.get $month) (i32.const 9)) (i32.const 12)) (i32.const 153))
+              (i32.const 2))
+            (i32.const 5))
+          (local.get $day))
+        (i32.const 719469))))
+
+  ;; The same day `n` months later, or the last of that month.
+  (func $add_months (param $days i32) (param $n i64) (result i32 i32)
+    (local $year i32) (local $month i32) (local $day i32)
+    (call $civil (local.get $days))
+    (local.set $day)
+    (local.set $month)
+    (local.set $year)
+    (local.set $n
+      (i64.add (local.get $n)
+        (i64.extend_i32_s (i32.add (i32.mul (local.get $year) (i32.const 12))
+          (i32.sub (local.get $month) (i32.const 1))))))
+    ;; Years 1 to 9999; a sum that wrapped is outside too.
+    (if (i64.ge_u (i64.sub (local.get $n) (i64.const 12)) (i64.const 119988))
+      (then (return (i32.const 0) (call $raise (i32.const 3)))))
+    (local.set $year (i32.div_u (i32.wrap_i64 (local.get $n)) (i32.const 12)))
+    (local.set $month (i32.add (i32.rem_u (i32.wrap_i64 (local.get $n)) (i32.const 12)) (i32.const 1)))
+    (call $days_of (local.get $year) (local.get $month)
+      (call $least (local.get $day) (call $month_days (local.get $year) (local.get $month))))
+    (i32.const 0))
+
+  ;; The day number of year, month, day, or `bad_date`.
+  (func $make_date (param $year i64) (param $month i64) (param $day i64) (result i32 i32)
+    (if (i32.and
+          (i64.lt_u (i64.sub (local.get $year) (i64.const 1)) (i64.const 9999))
+          (i64.lt_u (i64.sub (local.get $month) (i64.const 1)) (i64.const 12)))
+      (then
+        (if (i64.lt_u
+              (i64.sub (local.get $day) (i64.const 1))
+              (i64.extend_i32_u (call $month_days
+                (i32.wrap_i64 (local.get $year)) (i32.wrap_i64 (local.get $month)))))
+          (then
+            (return
+              (call $days_of
+                (i32.wrap_i64 (local.get $year)) (i32.wrap_i64 (local.get $month)) (i32.wrap_i64 (local.get $day)))
+              (i32.const 0))))))
+    (i32.const 0)
+    (call $raise (i32.const 3)))
+
+  ;; Days since 1970-01-01 as `2026-03-01`.
+  (func $date_text (param $days i32) (result i32 i32)
+    (local $at i32) (local $year i32)
+    (local.set $at (call $alloc (i32.const 10) (i32.const 1)))
+    (call $civil (local.get $days))
+    (call $two_digits (i32.add (local.get $at) (i32.const 8)))
+    (call $two_digits (i32.add (local.get $at) (i32.const 5)))
+    (local.set $year)
     (call $two_digits (i32.div_u (local.get $year) (i32.const 100)) (local.get $at))
     (call $two_digits (i32.rem_u (local.get $year) (i32.const 100)) (i32.add (local.get $at) (i32.const 2)))
     (i32.store8 offset=4 (local.get $at) (i32.const 45))
@@ -695,6 +1146,95 @@
     (f64.div (local.get $a) (local.get $b))
     (i32.const 0))
 
+  (func $absolute (param $value i64) (result i64 i32)
+    (if (i64.ge_s (local.get $value) (i64.const 0)) (then (return (local.get $value) (i32.const 0))))
+    (call $subtract (i64.const 0) (local.get $value)))
+
+  ;; The integer that a text spells, or `bad_number`.
+  (func $parse_int (param $text i32) (param $length i32) (result i64 i32)
+    (local $value i64) (local $status i32) (local $digit i32) (local $minus i32)
+    (if (local.get $length)
+      (then
+        (local.set $minus (i32.eq (i32.load8_u (local.get $text)) (i32.const 45)))
+        (if (i32.or (local.get $minus) (i32.eq (i32.load8_u (local.get $text)) (i32.const 43)))
+          (then
+            (local.set $text (i32.add (local.get $text) (i32.const 1)))
+            (local.set $length (i32.sub (local.get $length) (i32.const 1)))))))
+    (if (i32.eqz (call $text_class (local.get $text) (local.get $length) (i32.const 1)))
+      (then (return (i64.const 0) (call $raise (i32.const 11)))))
+    ;; Towards minus, whose range is the larger.
+    (loop $next
+      (local.set $digit (i32.sub (i32.load8_u (local.get $text)) (i32.const 48)))
+      (call $multiply (local.get $value) (i64.const 10))
+      (local.set $status)
+      (local.set $value)
+      (if (local.get $status) (then (return (i64.const 0) (i32.const 1))))
+      (call $subtract (local.get $value) (i64.extend_i32_u (local.get $digit)))
+      (local.set $status)
+      (local.set $value)
+      (if (local.get $status) (then (return (i64.const 0) (i32.const 1))))
+      (local.set $text (i32.add (local.get $text) (i32.const 1)))
+      (br_if $next (local.tee $length (i32.sub (local.get $length) (i32.const 1)))))
+    (if (local.get $minus) (then (return (local.get $value) (i32.const 0))))
+    (call $subtract (i64.const 0) (local.get $value)))
+
+  ;; A float as an integer, towards zero, or `overflow`.
+  (func $truncate (param $value f64) (result i64 i32)
+    (if (i32.and
+          (f64.ge (local.get $value) (f64.const -9223372036854775808))
+          (f64.lt (local.get $value) (f64.const 9223372036854775808)))
+      (then (return (i64.trunc_f64_s (local.get $value)) (i32.const 0))))
+    (i64.const 0)
+    (call $raise (i32.const 1)))
+
+  ;; `value * scale`, rounded half away from zero, as an integer.
+  (func $scaled (param $value f64) (param $scale f64) (result i64 i32)
+    (local $whole f64)
+    (local.set $value (f64.mul (local.get $value) (local.get $scale)))
+    (local.set $whole (f64.trunc (local.get $value)))
+    (if (f64.ge (f64.abs (f64.sub (local.get $value) (local.get $whole))) (f64.const 0.5))
+      (then (local.set $whole (f64.add (local.get $whole) (f64.copysign (f64.const 1) (local.get $value))))))
+    (call $truncate (local.get $whole)))
+
+  ;; The text of a float with so many decimals; `scale` is 10 to their number.
+  (func $fixed (param $value f64) (param $scale f64) (param $decimals i32) (result i32 i32 i32)
+    (local $number i64) (local $status i32) (local $end i32) (local $size i64) (local $at i32)
+    (call $scaled (local.get $value) (local.get $scale))
+    (local.set $status)
+    (local.set $number)
+    (if (local.get $status) (then (return (i32.const 0) (i32.const 0) (i32.const 1))))
+    (local.set $end (i32.add (call $alloc (i32.const 32) (i32.const 1)) (i32.const 32)))
+    (local.set $size (call $magnitude (local.get $number)))
+    (local.set $at (local.get $end))
+    (if (local.get $decimals)
+      (then
+        (loop $next
+          (local.set $at (i32.sub (local.get $at) (i32.const 1)))
+          (i32.store8 (local.get $at)
+            (i32.add (i32.const 48) (i32.wrap_i64 (i64.rem_u (local.get $size) (i64.const 10)))))
+          (local.set $size (i64.div_u (local.get $size) (i64.const 10)))
+          (br_if $next (local.tee $decimals (i32.sub (local.get $decimals) (i32.const 1)))))
+        (local.set $at (i32.sub (local.get $at) (i32.const 1)))
+        (i32.store8 (local.get $at) (i32.const 46))))
+    (call $signed (local.get $number) (call $digits (local.get $size) (local.get $at)) (local.get $end))
+    (i32.const 0))
+
+  ;; The multiple of `step` nearest to `value`, half away from zero.
+  (func $round_to_step (param $value i64) (param $step i64) (result i64 i32)
+    (local $rest i64) (local $size i64)
+    (if (i64.eqz (local.get $step)) (then (return (i64.const 0) (call $raise (i32.const 2)))))
+    (local.set $step (call $magnitude (local.get $step)))
+    ;; The magnitude of the least number does not fit; it divides nothing but itself.
+    (if (i64.lt_s (local.get $step) (i64.const 0)) (then (return (i64.const 0) (call $raise (i32.const 1)))))
+    (local.set $rest (i64.rem_s (local.get $value) (local.get $step)))
+    (local.set $value (i64.sub (local.get $value) (local.get $rest)))
+    (local.set $size (call $magnitude (local.get $rest)))
+    (if (i64.lt_u (local.get $size) (i64.sub (local.get $step) (local.get $size)))
+      (then (return (local.get $value) (i32.const 0))))
+    (if (i64.lt_s (local.get $rest) (i64.const 0))
+      (then (return (call $subtract (local.get $value) (local.get $step)))))
+    (call $add (local.get $value) (local.get $step)))
+
   ;; Status of a day number: 0001-01-01 to 9999-12-31, or `bad_date`.
   (func $date_check (param $days i64) (result i32)
     (if (result i32)
@@ -760,11 +1300,85 @@
     (i32.wrap_i64 (local.get $index))
     (i32.const 0))
 
-  ;; A slice bound, clamped to 0..length.
+  ;; A slice bound, counted from the end if negative, clamped to 0..length.
   (func $clamp (param $bound i64) (param $length i32) (result i32)
+    (if (i64.lt_s (local.get $bound) (i64.const 0))
+      (then (local.set $bound (i64.add (local.get $bound) (i64.extend_i32_u (local.get $length))))))
     (if (i64.lt_s (local.get $bound) (i64.const 0)) (then (return (i32.const 0))))
     (if (i64.gt_s (local.get $bound) (i64.extend_i32_u (local.get $length))) (then (return (local.get $length))))
     (i32.wrap_i64 (local.get $bound)))
+
+  ;; The integers from `start` towards `stop` in steps that are not 0.
+  (func $range (param $start i64) (param $stop i64) (param $step i64) (result i32 i32)
+    (local $count i64) (local $list i32) (local $at i32)
+    (if (i64.gt_s (local.get $step) (i64.const 0))
+      (then
+        (if (i64.lt_s (local.get $start) (local.get $stop))
+          (then
+            (local.set $count (i64.add (i64.const 1) (i64.div_u
+              (i64.sub (i64.sub (local.get $stop) (local.get $start)) (i64.const 1)) (local.get $step)))))))
+      (else
+        (if (i64.gt_s (local.get $start) (local.get $stop))
+          (then
+            (local.set $count (i64.add (i64.const 1) (i64.div_u
+              (i64.sub (i64.sub (local.get $start) (local.get $stop)) (i64.const 1))
+              (i64.sub (i64.const 0) (local.get $step)))))))))
+    (if (i64.gt_u (local.get $count) (i64.const 0x0fffffff)) (then (call $out_of_memory)))
+    (local.set $list (call $alloc (i32.shl (i32.wrap_i64 (local.get $count)) (i32.const 3)) (i32.const 8)))
+    (local.set $at (local.get $list))
+    (local.get $list)
+    (i32.wrap_i64 (local.get $count))
+    (block $done
+      (loop $next
+        (br_if $done (i64.eqz (local.get $count)))
+        (i64.store (local.get $at) (local.get $start))
+        (local.set $at (i32.add (local.get $at) (i32.const 8)))
+        (local.set $start (i64.add (local.get $start) (local.get $step)))
+        (local.set $count (i64.sub (local.get $count) (i64.const 1)))
+        (br $next))))
+
+  ;; The elements of a list, last first, in new memory.
+  (func $reversed (param $list i32) (param $count i32) (param $stride i32) (result i32 i32)
+    (local $to i32) (local $at i32) (local $left i32)
+    (local.set $to (call $alloc (i32.mul (local.get $count) (local.get $stride)) (i32.const 8)))
+    (local.set $at (i32.add (local.get $to) (i32.mul (local.get $count) (local.get $stride))))
+    (local.set $left (local.get $count))
+    (block $done
+      (loop $next
+        (br_if $done (i32.eqz (local.get $left)))
+        (local.set $at (i32.sub (local.get $at) (local.get $stride)))
+        (memory.copy (local.get $at) (local.get $list) (local.get $stride))
+        (local.set $list (i32.add (local.get $list) (local.get $stride)))
+        (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+        (br $next)))
+    (local.get $to)
+    (local.get $count))
+
+  ;; The elements of lists (address, length: 8 bytes each) one after the other, in new memory.
+  (func $flatten (param $lists i32) (param $count i32) (param $stride i32) (result i32 i32)
+    (local $total i64) (local $to i32) (local $out i32) (local $at i32) (local $end i32)
+    (local.set $end (i32.add (local.get $lists) (i32.shl (local.get $count) (i32.const 3))))
+    (local.set $at (local.get $lists))
+    (block $counted
+      (loop $next
+        (br_if $counted (i32.eq (local.get $at) (local.get $end)))
+        (local.set $total (i64.add (local.get $total) (i64.load32_u offset=4 (local.get $at))))
+        (local.set $at (i32.add (local.get $at) (i32.const 8)))
+        (br $next)))
+    (local.set $to (call $alloc_large
+      (i64.mul (local.get $total) (i64.extend_i32_u (local.get $stride))) (i32.const 8)))
+    (local.set $out (local.get $to))
+    (local.set $at (local.get $lists))
+    (block $copied
+      (loop $next
+        (br_if $copied (i32.eq (local.get $at) (local.get $end)))
+        (local.set $count (i32.mul (i32.load offset=4 (local.get $at)) (local.get $stride)))
+        (memory.copy (local.get $out) (i32.load (local.get $at)) (local.get $count))
+        (local.set $out (i32.add (local.get $out) (local.get $count)))
+        (local.set $at (i32.add (local.get $at) (i32.const 8)))
+        (br $next)))
+    (local.get $to)
+    (i32.wrap_i64 (local.get $total)))
 
   ;; Whether sort entry `b` must come before entry `a`. Kinds: 0 signed 64-bit keys, 1 texts, 2 texts descending.
   (func $sort_before (param $b i32) (param $a i32) (param $kind i32) (result i32)

@@ -6,7 +6,7 @@ use super::lists::Growing;
 use super::reach::Node;
 use super::tables::TableOperation;
 use crate::error::Result;
-use crate::tree::{Expr, Statement};
+use crate::tree::{Expr, ExprKind, Iterable, Statement};
 use crate::types::{LocalId, Type};
 use wasm_encoder::BlockType;
 
@@ -42,6 +42,9 @@ impl Emitter<'_, '_> {
                 }
             }
             Statement::For { local, iterable, body } => {
+                if let Iterable::List(list) | Iterable::Unpack { list, .. } = iterable {
+                    self.share_looped(list);
+                }
                 self.iterate(*local, iterable, &[Node::Body(body)], |e| e.body(body))?;
             }
             Statement::Break => {
@@ -66,6 +69,8 @@ impl Emitter<'_, '_> {
                 };
                 self.append(Growing { address, length, capacity }, &value.ty)?;
             }
+            Statement::SetElement { list, index, value } => self.set_element(*list, index, value)?,
+            Statement::SetEntry { dict, key, value } => self.set_dict_entry(*dict, key, value)?,
             Statement::Delete { table, row } => {
                 self.expr(row)?;
                 let delete = self.m.table_operation(TableOperation::Delete(*table));
@@ -99,6 +104,15 @@ impl Emitter<'_, '_> {
         self.call(super::runtime::Helper::Fail);
         self.fail();
         Ok(())
+    }
+
+    /// A loop runs over what a variable held when it started.
+    fn share_looped(&mut self, list: &Expr) {
+        match &list.kind {
+            ExprKind::Local(local) => self.share(*local),
+            ExprKind::Items(inner) | ExprKind::Enumerate { list: inner, .. } => self.share_looped(inner),
+            _ => {}
+        }
     }
 
     /// Takes a value from the stack into a variable, which from then on shares its memory with others.

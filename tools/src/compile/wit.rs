@@ -170,6 +170,11 @@ fn type_name(suite: &Suite, ty: &Type) -> String {
         Type::Record(record) => escape(&kebab(&suite.records[*record].name)),
         Type::Option(inner) => format!("option<{}>", type_name(suite, inner)),
         Type::List(inner) => format!("list<{}>", type_name(suite, inner)),
+        // Only inside bodies: the checker keeps them from signatures and records.
+        Type::Tuple(parts) => {
+            format!("tuple<{}>", parts.iter().map(|part| type_name(suite, part)).collect::<Vec<_>>().join(", "))
+        }
+        Type::Dict(key, value) => format!("list<tuple<{}, {}>>", type_name(suite, key), type_name(suite, value)),
     }
 }
 

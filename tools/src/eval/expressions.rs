@@ -1,9 +1,9 @@
 //! Expressions.
 
-use super::operators;
 use super::values::EvalValue;
 use super::{Evaluator, ToolError};
-use crate::tree::{Expr, ExprKind, Iterable, StrMap};
+use super::{dicts, operators};
+use crate::tree::{Expr, ExprKind, Iterable, Otherwise, StrMap};
 use crate::types::{LocalId, TableId, Type};
 use crate::value::Value;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 pub(super) enum Elements {
     Rows(TableId, Vec<super::RowId>),
     List(Arc<Vec<EvalValue>>),
+    Tuples(Arc<Vec<EvalValue>>, Vec<LocalId>),
     Range(i64, i64),
 }
 
@@ -104,7 +105,7 @@ impl Evaluator<'_> {
             ExprKind::Index { list, index } => {
                 let list = self.expr(list, locals)?;
                 let index = self.expr(index, locals)?.int()?;
-                operators::index(list.items()?, index)?
+                operators::index(&list, index)?
             }
             ExprKind::Slice { list, start, stop } => {
                 let list = self.expr(list, locals)?;
@@ -149,6 +150,48 @@ impl Evaluator<'_> {
                 let percent = self.expr(percent, locals)?.int()?;
                 operators::percent(&value, percent)?
             }
+            ExprKind::Tuple(parts) => EvalValue::Record(Arc::new(self.all(parts, locals)?)),
+            ExprKind::Part { tuple, index } => match self.expr(tuple, locals)? {
+                EvalValue::Record(parts) => {
+                    parts.get(*index).cloned().ok_or_else(|| ToolError::fault("no such part"))?
+                }
+                _ => return Err(ToolError::fault("a part of what is no tuple")),
+            },
+            ExprKind::Enumerate { list, start } => {
+                let list = self.expr(list, locals)?;
+                let numbered = (*start..).zip(list.items()?.iter());
+                let tuple =
+                    |(n, item): (i64, &EvalValue)| EvalValue::Record(Arc::new(vec![EvalValue::Int(n), item.clone()]));
+                EvalValue::list(numbered.map(tuple).collect())
+            }
+            ExprKind::Zip(lists) => {
+                let lists = self.all(lists, locals)?;
+                let lists = lists.iter().map(EvalValue::items).collect::<Result<Vec<_>, _>>()?;
+                let count = lists.iter().map(|list| list.len()).min().unwrap_or(0);
+                let tuple = |i: usize| EvalValue::Record(Arc::new(lists.iter().map(|list| list[i].clone()).collect()));
+                EvalValue::list((0..count).map(tuple).collect())
+            }
+            ExprKind::DictOf(pairs) => dicts::of(&self.expr(pairs, locals)?)?,
+            ExprKind::Items(dict) => self.expr(dict, locals)?,
+            ExprKind::Lookup { dict, key, otherwise } => {
+                let dict = self.expr(dict, locals)?;
+                let key = self.expr(key, locals)?;
+                let default = match otherwise {
+                    Otherwise::Fail => None,
+                    Otherwise::None => Some(EvalValue::None),
+                    Otherwise::Value(default) => Some(self.expr(default, locals)?),
+                };
+                let found = dicts::lookup(&dict, &key)?.cloned().or(default);
+                found.ok_or_else(|| ToolError::new("missing_key", "the dict has no such key"))?
+            }
+            ExprKind::InDict { key, dict } => {
+                let key = self.expr(key, locals)?;
+                EvalValue::Bool(dicts::lookup(&self.expr(dict, locals)?, &key)?.is_some())
+            }
+            ExprKind::Builtin { op, operands } => {
+                let operands = self.all(operands, locals)?;
+                super::builtins::apply(*op, &operands)?
+            }
         })
     }
 
@@ -173,6 +216,9 @@ impl Evaluator<'_> {
         Ok(match iterable {
             Iterable::Table(table) => Elements::Rows(*table, self.rows.live(*table).collect()),
             Iterable::List(list) => Elements::List(Arc::clone(self.expr(list, locals)?.items()?)),
+            Iterable::Unpack { list, into } => {
+                Elements::Tuples(Arc::clone(self.expr(list, locals)?.items()?), into.clone())
+            }
             Iterable::Range { start, stop } => {
                 let start = self.expr(start, locals)?.int()?;
                 Elements::Range(start, self.expr(stop, locals)?.int()?)
@@ -204,6 +250,17 @@ impl Evaluator<'_> {
             Elements::List(items) => {
                 for item in items.iter() {
                     if !round(self, locals, item.clone())? {
+                        break;
+                    }
+                }
+            }
+            Elements::Tuples(tuples, into) => {
+                for tuple in tuples.iter() {
+                    let EvalValue::Record(parts) = tuple else { return Err(ToolError::fault("not a tuple")) };
+                    for (part, local) in parts.iter().zip(into) {
+                        *locals.get_mut(*local).ok_or_else(|| ToolError::fault("no such local"))? = Some(part.clone());
+                    }
+                    if !round(self, locals, tuple.clone())? {
                         break;
                     }
                 }

@@ -11,7 +11,9 @@
 //! Limits: one evaluation takes at most [`STEPS_MAX`] loop rounds and calls (`step_limit`); a tree that the checker
 //! would not make gives the error `fault` instead of a panic.
 
+mod builtins;
 mod calls;
+mod dicts;
 mod effects;
 mod expressions;
 mod finds;

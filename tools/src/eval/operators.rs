@@ -151,7 +151,8 @@ pub(super) fn extreme(items: &[EvalValue], max: bool) -> Evaluated {
 pub(super) fn slice(of: &EvalValue, start: Option<i64>, stop: Option<i64>) -> Evaluated {
     let bounds = |length: usize| {
         let clamp = |bound: Option<i64>, otherwise: usize| {
-            bound.map_or(otherwise, |b| usize::try_from(b.max(0)).unwrap_or(usize::MAX).min(length))
+            let from_start = |b: i64| if b < 0 { b.saturating_add(length as i64).max(0) } else { b };
+            bound.map_or(otherwise, |b| usize::try_from(from_start(b)).unwrap_or(usize::MAX).min(length))
         };
         let (start, stop) = (clamp(start, 0), clamp(stop, length));
         start..stop.max(start)
@@ -167,11 +168,24 @@ pub(super) fn slice(of: &EvalValue, start: Option<i64>, stop: Option<i64>) -> Ev
     }
 }
 
-/// `list[index]`, from the end if negative.
-pub(super) fn index(items: &[EvalValue], index: i64) -> Evaluated {
-    let position = if index < 0 { index.checked_add(items.len() as i64) } else { Some(index) };
-    let item = position.and_then(|p| usize::try_from(p).ok()).and_then(|p| items.get(p));
-    item.cloned().ok_or_else(|| ToolError::new("index_out_of_range", "the list has no such element"))
+/// `list[index]` or the character `text[index]`, from the end if negative.
+pub(super) fn index(of: &EvalValue, index: i64) -> Evaluated {
+    match of {
+        EvalValue::List(items) => Ok(items[position(items.len(), index)?].clone()),
+        EvalValue::Str(text) => {
+            let position = position(text.chars().count(), index)?;
+            let character = text.chars().nth(position).ok_or_else(|| ToolError::fault("no such character"))?;
+            Ok(EvalValue::text(character.encode_utf8(&mut [0; 4])))
+        }
+        _ => Err(ToolError::fault("an element of what is no list")),
+    }
+}
+
+/// The position that an index means in a list of a length.
+pub(super) fn position(length: usize, index: i64) -> Result<usize, ToolError> {
+    let position = if index < 0 { index.checked_add(length as i64) } else { Some(index) };
+    let position = position.and_then(|p| usize::try_from(p).ok()).filter(|p| *p < length);
+    position.ok_or_else(|| ToolError::new("index_out_of_range", "there is no such element"))
 }
 
 /// The text of a piece of an f-string.
@@ -190,10 +204,10 @@ pub(super) fn piece(suite: &Suite, ty: &Type, value: &EvalValue) -> Result<Strin
     })
 }
 
-fn overflow() -> ToolError {
+pub(super) fn overflow() -> ToolError {
     ToolError::new("overflow", "the number does not fit 64 bits")
 }
 
-fn division_by_zero() -> ToolError {
+pub(super) fn division_by_zero() -> ToolError {
     ToolError::new("division_by_zero", "division by zero")
 }

@@ -1,7 +1,7 @@
 //! Statements of function bodies.
 
 use super::values::EvalValue;
-use super::{Evaluator, ToolError};
+use super::{Evaluator, ToolError, operators};
 use crate::tree::Statement;
 use std::sync::Arc;
 
@@ -77,6 +77,25 @@ impl Evaluator<'_> {
                 match locals.get_mut(*list) {
                     Some(Some(EvalValue::List(items))) => Arc::make_mut(items).push(value),
                     _ => return Err(ToolError::fault("append to what is no list")),
+                }
+            }
+            Statement::SetElement { list, index, value } => {
+                let value = self.expr(value, locals)?;
+                let index = self.expr(index, locals)?.int()?;
+                match locals.get_mut(*list) {
+                    Some(Some(EvalValue::List(items))) => {
+                        let position = operators::position(items.len(), index)?;
+                        Arc::make_mut(items)[position] = value;
+                    }
+                    _ => return Err(ToolError::fault("an element of what is no list")),
+                }
+            }
+            Statement::SetEntry { dict, key, value } => {
+                let value = self.expr(value, locals)?;
+                let key = self.expr(key, locals)?;
+                match locals.get_mut(*dict) {
+                    Some(Some(dict)) => super::dicts::set(dict, key, value)?,
+                    _ => return Err(ToolError::fault("an entry of what is no dict")),
                 }
             }
             Statement::Delete { table, row } => {

@@ -95,6 +95,20 @@ impl EvalValue {
         }
     }
 
+    pub(super) fn float(&self) -> Result<f64, ToolError> {
+        match self {
+            EvalValue::Float(x) => Ok(*x),
+            _ => Err(ToolError::fault("not a float")),
+        }
+    }
+
+    pub(super) fn date(&self) -> Result<i32, ToolError> {
+        match self {
+            EvalValue::Date(days) => Ok(*days),
+            _ => Err(ToolError::fault("not a date")),
+        }
+    }
+
     pub(super) fn str(&self) -> Result<&str, ToolError> {
         match self {
             EvalValue::Str(text) | EvalValue::Key(text) => Ok(text),

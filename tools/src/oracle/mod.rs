@@ -6,6 +6,7 @@
 //!
 //! Limits: a `range` has at most a million rounds; there is no other bound on time, so the oracle is for tests.
 
+mod builtins;
 mod natives;
 mod print;
 mod store;
@@ -95,7 +96,8 @@ impl Oracle {
             // The module of a call holds the suite's functions by reference, which keeps them alive for as long as its own values.
             module.import_public_symbols(&self.module);
             let name = format!("f{function}");
-            let body = module.get(&name).ok_or_else(|| starlark::Error::new_other(UnknownFunction(name)))?;
+            let body = self.module.get(&name).map_err(|_| starlark::Error::new_other(UnknownFunction(name)))?;
+            let body = module.heap().access_owned_frozen_value(&body);
             let mut eval = Evaluator::new(&module);
             eval.extra = Some(&self.host);
             let arguments: Vec<_> = arguments.iter().map(|value| to_starlark(value, module.heap())).collect();

@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "the derive of starlark writes an unsafe impl; there is no unsafe line of ours")]
 
 use super::store::{Failure, Store};
+use crate::calendar;
 use crate::suite::Suite;
 use crate::types::Type;
 use crate::value::Value as Plain;
@@ -55,6 +56,10 @@ impl Host {
 
 fn fault(message: &str) -> starlark::Error {
     starlark::Error::new_other(Stop::Fault(message.to_owned()))
+}
+
+fn bad_date() -> Failure {
+    ("bad_date".to_owned(), "dates are from 0001-01-01 to 9999-12-31".to_owned())
 }
 
 #[starlark_module]
@@ -141,6 +146,52 @@ pub(super) fn natives(builder: &mut GlobalsBuilder) {
         Ok(crate::value::date_text(days))
     }
 
+    fn host_nearest_even(x: UnpackFloat) -> starlark::Result<f64> {
+        Ok(x.0.round_ties_even())
+    }
+
+    fn host_nearest(x: UnpackFloat) -> starlark::Result<f64> {
+        Ok(x.0.round())
+    }
+
+    fn host_fixed<'v>(x: UnpackFloat, decimals: i32, eval: &mut Evaluator<'v, '_, '_>) -> starlark::Result<String> {
+        let overflow = || ("overflow".to_owned(), "the number does not fit 64 bits".to_owned());
+        Host::of(eval)?.tool(crate::text::fixed(x.0, decimals as u32).ok_or_else(overflow))
+    }
+
+    fn host_date_part<'v>(day: i32, part: i32) -> starlark::Result<i32> {
+        let civil = calendar::civil(day).ok_or_else(|| fault("a day out of range"))?;
+        Ok(match part {
+            0 => civil.year,
+            1 => civil.month as i32,
+            2 => civil.day as i32,
+            _ => calendar::days_in_month(civil.year, civil.month) as i32,
+        })
+    }
+
+    fn host_add_months<'v>(day: i32, n: i64, eval: &mut Evaluator<'v, '_, '_>) -> starlark::Result<i32> {
+        Host::of(eval)?.tool(calendar::add_months(day, n).ok_or_else(bad_date))
+    }
+
+    fn host_make_date<'v>(year: i64, month: i64, day: i64, eval: &mut Evaluator<'v, '_, '_>) -> starlark::Result<i32> {
+        let part = |n: i64| u32::try_from(n).ok();
+        let civil = (i32::try_from(year).ok(), part(month), part(day));
+        let days = match civil {
+            (Some(year), Some(month), Some(day)) => calendar::days_of(calendar::Civil { year, month, day }),
+            _ => None,
+        };
+        Host::of(eval)?.tool(days.ok_or_else(bad_date))
+    }
+
+    fn host_steps(start: i64, stop: i64, step: i64) -> starlark::Result<Vec<i64>> {
+        let (start, stop, step) = (i128::from(start), i128::from(stop), i128::from(step));
+        if step == 0 || (stop - start) / step > i128::from(RANGE_MAX) {
+            return Err(fault("a range of more than a million numbers"));
+        }
+        let numbers = (0..).map(|i| start + i * step);
+        Ok(numbers.take_while(|n| if step > 0 { *n < stop } else { *n > stop }).map(|n| n as i64).collect())
+    }
+
     fn host_range(start: i64, stop: i64) -> starlark::Result<Vec<i64>> {
         if stop.saturating_sub(start) > RANGE_MAX {
             return Err(fault("a range of more than a million numbers"));
@@ -189,6 +240,7 @@ pub(super) fn from_starlark(host: &Host, ty: &Type, value: Value) -> starlark::R
             let fields = types.zip(fields.iter()).map(|(ty, field)| from_starlark(host, ty, field));
             Plain::Record(fields.collect::<starlark::Result<_>>()?)
         }
+        Type::Tuple(_) | Type::Dict(..) => return Err(bad()),
         Type::Option(_) if value.is_none() => Plain::None,
         Type::Option(inner) => from_starlark(host, inner, value)?,
         Type::List(element) => {

@@ -5,7 +5,7 @@
 
 use crate::suite::Suite;
 use crate::surface::Surface;
-use crate::tree::{BinaryOp, Expr, ExprKind, Function, Iterable, Literal, Statement, StrMap};
+use crate::tree::{BinaryOp, Expr, ExprKind, Function, Iterable, Literal, Otherwise, Statement, StrMap};
 use crate::types::Type;
 use std::fmt::Write;
 
@@ -66,7 +66,7 @@ impl Printer<'_> {
                 }
             }
             Statement::For { local, iterable, body } => {
-                put(format!("for v{local} in {}:", self.iterable(iterable)));
+                put(format!("for {} in {}:", target(*local, iterable), self.iterable(iterable)));
                 if let Iterable::Table(table) = iterable {
                     line(out, indent + 1, &format!("if not host_live({table}, v{local}):"));
                     line(out, indent + 2, "continue");
@@ -78,6 +78,12 @@ impl Printer<'_> {
             Statement::Return(None) => put("return None".into()),
             Statement::Return(Some(value)) => put(format!("return {}", self.expr(value))),
             Statement::Append { list, value } => put(format!("v{list} = v{list} + [{}]", self.expr(value))),
+            Statement::SetElement { list, index, value } => {
+                put(format!("v{list} = std_put({}, {}, v{list})", self.expr(value), self.expr(index)));
+            }
+            Statement::SetEntry { dict, key, value } => {
+                put(format!("v{dict} = std_with({}, {}, v{dict})", self.expr(value), self.expr(key)));
+            }
             Statement::Delete { table, row } => put(format!("host_delete({table}, {})", self.expr(row))),
             Statement::Require { condition, code, message } => {
                 put(format!("if not {}:", self.expr(condition)));
@@ -91,7 +97,7 @@ impl Printer<'_> {
     fn iterable(&self, iterable: &Iterable) -> String {
         match iterable {
             Iterable::Table(table) => format!("host_rows({table})"),
-            Iterable::List(list) => self.expr(list),
+            Iterable::List(list) | Iterable::Unpack { list, .. } => self.expr(list),
             Iterable::Range { start, stop } => format!("std_range({}, {})", self.expr(start), self.expr(stop)),
         }
     }
@@ -118,7 +124,7 @@ impl Printer<'_> {
             ExprKind::IsNone(inner) => format!("({} == None)", p(inner)),
             ExprKind::List(items) => format!("[{}]", self.all(items)),
             ExprKind::Comprehension { local, iterable, condition, value } => {
-                let mut clauses = format!("for v{local} in {}", self.iterable(iterable));
+                let mut clauses = format!("for {} in {}", target(*local, iterable), self.iterable(iterable));
                 if let Iterable::Table(table) = iterable {
                     clauses += &format!(" if host_live({table}, v{local})");
                 }
@@ -168,6 +174,23 @@ impl Printer<'_> {
             }
             ExprKind::IntToFloat(value) => format!("float({})", p(value)),
             ExprKind::Percent { value, percent } => format!("std_percent({}, {})", p(value), p(percent)),
+            ExprKind::Tuple(parts) => format!("({},)", self.all(parts)),
+            ExprKind::Part { tuple, index } => format!("{}[{index}]", p(tuple)),
+            ExprKind::Enumerate { list, start } => format!("list(enumerate({}, {start}))", p(list)),
+            ExprKind::Zip(lists) => format!("list(zip({}))", self.all(lists)),
+            ExprKind::DictOf(pairs) => format!("dict({})", p(pairs)),
+            ExprKind::Items(dict) => format!("{}.items()", p(dict)),
+            ExprKind::Lookup { dict, key, otherwise } => match otherwise {
+                Otherwise::Fail => format!("std_lookup({}, {})", p(dict), p(key)),
+                Otherwise::None => format!("{}.get({})", p(dict), p(key)),
+                Otherwise::Value(default) => format!("{}.get({}, {})", p(dict), p(key), p(default)),
+            },
+            ExprKind::InDict { key, dict } => format!("({} in {})", p(key), p(dict)),
+            ExprKind::Builtin { op, operands } => {
+                let float = operands.first().is_some_and(|e| e.ty == Type::Float);
+                let operands: Vec<_> = operands.iter().map(p).collect();
+                super::builtins::print(*op, &operands, float)
+            }
         }
     }
 
@@ -180,6 +203,16 @@ impl Printer<'_> {
             Type::Enum(id) => format!("ENUM_{id}[{value}]"),
             _ => value,
         }
+    }
+}
+
+/// The variables of a loop.
+fn target(local: usize, iterable: &Iterable) -> String {
+    match iterable {
+        Iterable::Unpack { into, .. } => {
+            format!("({},)", into.iter().map(|local| format!("v{local}")).collect::<Vec<_>>().join(", "))
+        }
+        _ => format!("v{local}"),
     }
 }
 

@@ -28,8 +28,16 @@ const DIALECT: Dialect = Dialect {
     _non_exhaustive: (),
 };
 
-/// Parse a file into its top-level statements. `None`: faults were reported.
-pub fn parse(file: &str, source: &str, lines: &Lines<'_>, diagnostics: &mut Diagnostics) -> Option<Vec<AstStmt>> {
+/// A file as read.
+pub struct Parsed {
+    /// Top-level statements.
+    pub statements: Vec<AstStmt>,
+    /// Format specifications of f-strings: where the `:` stands, and the text after it; ascending.
+    pub formats: Vec<(usize, String)>,
+}
+
+/// Parse a file. `None`: faults were reported.
+pub fn parse(file: &str, source: &str, lines: &Lines<'_>, diagnostics: &mut Diagnostics) -> Option<Parsed> {
     if source.len() > limits::FILE_BYTES_MAX {
         let message = format!("the file has {} bytes, more than {}", source.len(), limits::FILE_BYTES_MAX);
         diagnostics.report(lines.span(0), message, "split the suite");
@@ -40,9 +48,13 @@ pub fn parse(file: &str, source: &str, lines: &Lines<'_>, diagnostics: &mut Diag
     if !diagnostics.is_empty() {
         return None;
     }
-    let text = bracket_types(source, &tokens);
+    let text = rewrite(source, &tokens);
     match parse_text(file, &text) {
-        Ok(statement) => Some(flatten(statement)),
+        Ok(statement) => {
+            let formats = tokens.iter().filter(|t| t.kind == Kind::FormatSpec);
+            let formats = formats.map(|t| (t.start, t.text[1..].to_owned())).collect();
+            Some(Parsed { statements: flatten(statement), formats })
+        }
         Err(failure) => {
             habits::check(&tokens, lines, diagnostics);
             let mut failures = parse_pieces(file, &text, &tokens);
@@ -114,11 +126,26 @@ fn parse_pieces(file: &str, text: &str, tokens: &[Token<'_>]) -> Vec<Failure> {
     failures
 }
 
-/// Rewrite `key_of(t)` and `option(t)` to square brackets, byte for byte: the parser refuses calls in annotations.
-fn bracket_types(source: &str, tokens: &[Token<'_>]) -> String {
+/// Rewrite, byte for byte, what the parser refuses and the language has: `key_of(t)` and `option(t)` get square brackets,
+/// `is None` becomes `== None`, and format specifications of f-strings become blanks (they are read from the tokens).
+fn rewrite(source: &str, tokens: &[Token<'_>]) -> String {
     let mut bytes = source.as_bytes().to_vec();
     let mut open: Vec<bool> = Vec::new();
     for (i, token) in tokens.iter().enumerate() {
+        let next = |n: usize| tokens.get(i + n);
+        if token.kind == Kind::FormatSpec && token.text.bytes().all(|b| b.is_ascii_graphic() && !b"{}".contains(&b)) {
+            bytes[token.start..token.start + token.text.len()].fill(b' ');
+        }
+        if token.is_name("is") && next(1).is_some_and(|t| t.is_name("None")) {
+            bytes[token.start..token.start + 2].copy_from_slice(b"==");
+        }
+        if let (true, Some(not), Some(none)) = (token.is_name("is"), next(1), next(2))
+            && not.is_name("not")
+            && none.is_name("None")
+        {
+            bytes[token.start..token.start + 2].copy_from_slice(b"!=");
+            bytes[not.start..not.start + 3].fill(b' ');
+        }
         if token.kind != Kind::Op {
             continue;
         }

@@ -58,6 +58,13 @@ fn every_construct_agrees_with_the_evaluator() {
 }
 
 #[test]
+fn values_agree_with_the_evaluator() {
+    let suite = support::suite("values.star");
+    let succeeded: usize = (0..20).map(|seed| check(&suite, [1, 3, 12, 70][seed as usize % 4], 200, seed)).sum();
+    assert!(succeeded > 2000, "only {succeeded} calls succeeded");
+}
+
+#[test]
 fn the_library_agrees_with_the_evaluator() {
     for suite in support::library() {
         let succeeded: usize = (0..6).map(|seed| check(&suite, 25, 300, seed)).sum();
