@@ -127,6 +127,9 @@ pub enum SuiteCommand {
         /// Also print the WIT of the component.
         #[arg(long)]
         wit: bool,
+        /// Also print, for each tool, its type, its JSON Schema and the tables it reads and writes.
+        #[arg(long)]
+        explain: bool,
     },
     /// Call one tool in a fresh, sealed world and print its result and what it changed.
     Call {

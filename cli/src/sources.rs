@@ -1,7 +1,7 @@
 //! Suites from files, folders and the library.
 
 use anyhow::{Context, Result, bail};
-use std::path::Path;
+use std::path::{Component, Path};
 use terrarium_envs::environment::Split;
 use terrarium_synth::library::{self, ParsedSuite};
 use terrarium_tools::Suite;
@@ -14,7 +14,7 @@ pub fn suite(named: &Path) -> Result<Suite> {
         && let Some(name) = named.to_str()
         && let Some(entry) = terrarium_synth::library::suites().iter().find(|s| s.slug == name)
     {
-        return parse(&format!("{name}.star"), entry.source);
+        return parse(&format!("{name}.star"), entry.source, Path::new("."));
     }
     let size = std::fs::metadata(named).with_context(|| {
         format!(
@@ -26,7 +26,7 @@ pub fn suite(named: &Path) -> Result<Suite> {
         bail!("{} has {} bytes; a suite may have {SOURCE_BYTES_MAX}", named.display(), size.len());
     }
     let source = std::fs::read_to_string(named).with_context(|| format!("cannot read {}", named.display()))?;
-    parse(&named.display().to_string(), &source)
+    parse(&named.display().to_string(), &source, named.parent().unwrap_or(Path::new(".")))
 }
 
 /// Every `.star` file of a folder, in name order, ready for synthesis.
@@ -48,8 +48,16 @@ pub fn parsed_folder(dir: &Path) -> Result<Vec<ParsedSuite>> {
         .collect()
 }
 
-fn parse(name: &str, source: &str) -> Result<Suite> {
-    terrarium_tools::parse_suite(name, source).map_err(|diagnostics| {
+/// The text of a module beside a suite. Modules stay below the suite's folder.
+fn module(folder: &Path, path: &str) -> Option<String> {
+    let below = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    let file = folder.join(path);
+    let small = std::fs::metadata(&file).is_ok_and(|m| m.is_file() && m.len() <= SOURCE_BYTES_MAX);
+    if below && small { std::fs::read_to_string(file).ok() } else { None }
+}
+
+fn parse(name: &str, source: &str, folder: &Path) -> Result<Suite> {
+    terrarium_tools::parse_suite_with(name, source, &|path| module(folder, path)).map_err(|diagnostics| {
         let count = diagnostics.len();
         let list = diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         anyhow::anyhow!("{name} has {count} error{}:\n{list}", if count == 1 { "" } else { "s" })

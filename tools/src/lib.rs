@@ -1,6 +1,6 @@
 //! The suite language: typed Starlark in, WebAssembly components out.
 //!
-//! [`parse_suite`] checks a file completely and gives a [`Suite`]: tables, tools and their declared meaning as data, and
+//! [`parse_suite`] checks a file completely, [`parse_suite_with`] one that loads modules, and gives a [`Suite`]: tables, tools and their declared meaning as data, and
 //! bodies as a typed tree. Everything else in this crate reads that. Nothing here touches files, clocks or the network.
 
 pub mod builtin;
@@ -9,6 +9,7 @@ mod check;
 pub mod compile;
 pub mod error;
 pub mod eval;
+pub mod explain;
 #[cfg(feature = "oracle")]
 pub mod oracle;
 pub mod schema;
@@ -21,7 +22,7 @@ pub mod types;
 pub mod value;
 
 pub use builtin::Builtin;
-pub use check::parse_suite;
+pub use check::{parse_suite, parse_suite_with};
 pub use error::{Diagnostic, Error, Result};
 pub use suite::Suite;
 pub use surface::Surface;

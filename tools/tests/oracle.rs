@@ -72,6 +72,7 @@ fn cases() -> &'static [Case] {
         let mut suites = support::library();
         suites.push(support::language());
         suites.push(support::suite("values.star"));
+        suites.extend(support::authored());
         suites.iter().flat_map(|suite| [1, 25].map(|rows| Case::new(&sandbox, suite, rows))).collect()
     })
 }

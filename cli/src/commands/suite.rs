@@ -13,7 +13,7 @@ use terrarium_tools::{Suite, Surface};
 pub fn run(global: &Global, command: &SuiteCommand) -> Result<Ending> {
     match command {
         SuiteCommand::Check { file, oracle } => check(global, file, *oracle),
-        SuiteCommand::Build { file, out, wit } => build(global, file, out, *wit),
+        SuiteCommand::Build { file, out, wit, explain } => build(global, file, out, *wit, *explain),
         SuiteCommand::Call { file, tool, arguments } => call(global, file, tool, arguments),
         SuiteCommand::Schema { file } => schema(file),
         SuiteCommand::List => list(global),
@@ -65,14 +65,14 @@ fn compare(_: &Global, _: &Suite, _: &terrarium_tools::World) -> Result<u64> {
     )
 }
 
-fn build(global: &Global, file: &Path, out: &Path, wit: bool) -> Result<Ending> {
+fn build(global: &Global, file: &Path, out: &Path, wit: bool, explain: bool) -> Result<Ending> {
     let suite = sources::suite(file)?;
     let world = terrarium_synth::vary::sample_world(&suite, global.seed)?;
     let started = Instant::now();
     let compiled = terrarium_tools::compile::compile(&suite, &Surface::plain(&suite), &world)?;
     let milliseconds = started.elapsed().as_secs_f64() * 1e3;
     std::fs::write(out, &compiled.component).with_context(|| format!("cannot write {}", out.display()))?;
-    let summary = json!({
+    let mut summary = json!({
         "name": suite.name,
         "out": out,
         "bytes": compiled.component.len(),
@@ -90,8 +90,30 @@ fn build(global: &Global, file: &Path, out: &Path, wit: bool) -> Result<Ending> 
     if wit {
         text = format!("{}\n{text}", compiled.wit);
     }
+    if explain {
+        let tools = terrarium_tools::explain::explain(&suite, &Surface::plain(&suite));
+        text = format!("{}\n{text}", tools.iter().map(explained).collect::<Vec<_>>().join("\n"));
+        summary["tools"] = tools
+            .iter()
+            .map(|t| json!({"name": t.name, "wit": t.wit, "parameters": t.parameters, "reads": t.reads, "writes": t.writes, "functions": t.functions}))
+            .collect();
+    }
     output::summary(global, &summary, &text)?;
     Ok(Ending::Done)
+}
+
+/// A tool in a few lines.
+fn explained(tool: &terrarium_tools::explain::Explained) -> String {
+    let list = |names: &[String]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+    format!(
+        "{}: {}\n  arguments {}\n  reads {}; writes {}; runs {}\n",
+        tool.name,
+        tool.wit,
+        tool.parameters,
+        list(&tool.reads),
+        list(&tool.writes),
+        list(&tool.functions)
+    )
 }
 
 /// Runs one tool of a component or suite, under the default limits.

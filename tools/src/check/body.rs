@@ -112,7 +112,7 @@ impl<'c, 's> Body<'c, 's> {
             Some(Item::Function(_)) => "a function",
             Some(Item::Parameter(_)) => "a policy parameter",
             Some(_) => "declared at the top of the file",
-            None if names::PREDECLARED.contains(&name) || name == "money" || name == "date" => "predeclared",
+            None if names::is_taken(name) || name == "money" || name == "date" => "predeclared",
             None => return Ok(()),
         };
         let hint = match what {

@@ -1,16 +1,21 @@
 //! Values known when the file is read: constants and arguments of declarations.
 
-use super::{Checked, Checker, Constant, Item, names, places};
+use super::{Checked, Checker, Constant, Declaration, Item, names, places};
 use crate::tree::Literal;
 use starlark_syntax::codemap::Span as AstSpan;
 use starlark_syntax::lexer::TokenInt;
 use starlark_syntax::syntax::ast::{AstExpr, AstLiteral, BinOp, ExprP};
 
 impl Checker<'_> {
-    pub(super) fn constants(&mut self, declared: &[(String, &AstExpr)]) {
-        for (name, value) in declared {
-            if let Ok(constant) = self.constant(value) {
-                self.items.insert(name.clone(), Item::Constant(constant));
+    /// The values of constants; modules first, whose constants others load.
+    pub(super) fn constants(&mut self, declared: &[Declaration<'_>]) {
+        for file in (0..self.files.len()).rev() {
+            self.link();
+            self.enter_file(file);
+            for Declaration { name, value, .. } in declared.iter().filter(|d| d.file == file) {
+                if let Ok(constant) = self.constant(value) {
+                    self.items.insert(name.clone(), Item::Constant(constant));
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! `suite(...)`, enums and policy parameters.
 
-use super::{Checked, Checker, Constant, Item, docs, names, places};
+use super::{Checked, Checker, Constant, Declaration, Item, docs, names, places};
 use crate::suite::{EnumType, PolicyParameter};
 use crate::tree::Literal;
 use crate::types::Type;
@@ -11,8 +11,9 @@ use starlark_syntax::syntax::ast::{AstExpr, AstStmt, StmtP};
 const CASES_MAX: usize = 64;
 
 impl Checker<'_> {
-    pub(super) fn enums(&mut self, declared: &[(String, &AstExpr)]) {
-        for (name, expr) in declared {
+    pub(super) fn enums(&mut self, declared: &[Declaration<'_>]) {
+        for Declaration { file, name, value: expr } in declared {
+            self.enter_file(*file);
             if !names::is_camel(name) {
                 let hint = "write upper camel case, as in `Tier`";
                 self.report(expr.span, format!("`{name}` cannot name an enum"), hint);
@@ -53,8 +54,9 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn parameters(&mut self, declared: &[(String, &AstExpr)]) {
-        for (name, expr) in declared {
+    pub(super) fn parameters(&mut self, declared: &[Declaration<'_>]) {
+        for Declaration { file, name, value: expr } in declared {
+            self.enter_file(*file);
             if let Some((message, hint)) = names::snake_fault("parameter", name) {
                 self.report(expr.span, message, hint);
             }
@@ -133,7 +135,11 @@ impl Checker<'_> {
         if let Some(second) = calls.get(1) {
             self.report(second.span, "the suite is declared twice", "remove one of the two");
         }
-        let declares = |s: &AstStmt| !matches!(&s.node, StmtP::Expression(e) if places::string(e).is_some());
+        let declares = |s: &AstStmt| match &s.node {
+            StmtP::Expression(e) => places::string(e).is_none(),
+            StmtP::Load(_) => false,
+            _ => true,
+        };
         if statements.iter().find(|s| declares(s)).is_some_and(|s| s.span != call.span) {
             self.report(call.span, "`suite(...)` is the first declaration of a file", "move it to the top");
         }

@@ -335,6 +335,18 @@ impl Body<'_, '_> {
         Ok(self.iterated(dict))
     }
 
+    /// `d.get(key, []) + list` of a dict whose type is not known yet says what it holds.
+    pub(super) fn settle_lists(&mut self, dict: &AstExpr, key: &AstExpr, list: &AstExpr) {
+        let Some(local) = places::identifier(dict).and_then(|n| self.lookup(n)) else { return };
+        if self.open.get(&local).is_none_or(|open| open.kind != OpenKind::Dict) {
+            return;
+        }
+        let (Ok(key), Ok(list)) = (self.key(key, None), self.infer(list, None)) else { return };
+        if matches!(list.ty, Type::List(_)) {
+            self.settle(local, Type::Dict(Box::new(key.ty), Box::new(list.ty)));
+        }
+    }
+
     /// `d.get(key, default)` of a dict whose type is not known yet says what it holds.
     pub(super) fn settle_get(&mut self, object: &AstExpr, name: &str, arguments: &Arguments<'_>) {
         let Some(local) = places::identifier(object).and_then(|n| self.lookup(n)) else { return };

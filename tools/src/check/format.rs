@@ -2,7 +2,7 @@
 
 use super::arguments::Arguments;
 use super::body::Body;
-use super::{Checked, names};
+use super::{Checked, Checker, names};
 use crate::builtin::{Builtin, DECIMALS_MAX, WIDTH_MAX};
 use crate::syntax::Reported;
 use crate::tree::{Expr, ExprKind, Literal};
@@ -89,6 +89,13 @@ fn specification(spec: &str) -> Option<Specification> {
     Some(Specification { fill, left, width, decimals })
 }
 
+impl Checker<'_> {
+    /// Format specifications of f-strings of the file, by byte offset.
+    fn formats(&self) -> &[(usize, String)] {
+        &self.files[self.file].parsed.formats
+    }
+}
+
 impl Body<'_, '_> {
     pub(super) fn f_string(&mut self, text: &FStringP<AstNoPayload>, span: AstSpan) -> Checked<Expr> {
         let parts = pieces(&text.format.node).map_err(|fault| self.report(span, fault, "write `{{` for a brace"))?;
@@ -110,8 +117,8 @@ impl Body<'_, '_> {
                     // The specification of a value stands after it and before anything of the next.
                     let end = value.span.end().get() as usize;
                     let next = values.as_slice().first().map_or(usize::MAX, |v| v.span.begin().get() as usize);
-                    let at = self.c.formats.partition_point(|(start, _)| *start < end);
-                    let spec = self.c.formats.get(at).filter(|(start, _)| *start < next.min(text_end));
+                    let at = self.c.formats().partition_point(|(start, _)| *start < end);
+                    let spec = self.c.formats().get(at).filter(|(start, _)| *start < next.min(text_end));
                     out.push(match spec.map(|(_, spec)| spec.clone()) {
                         Some(spec) => self.formatted(value, &spec),
                         None => self.piece(value),

@@ -17,8 +17,9 @@ type Calls = BTreeMap<FunctionId, Span>;
 
 impl Checker<'_> {
     /// Names, parameters and results of all functions.
-    pub(super) fn signatures(&mut self, functions: &[&Def]) {
-        for def in functions {
+    pub(super) fn signatures(&mut self, functions: &[(usize, &Def)]) {
+        for (file, def) in functions {
+            self.enter_file(*file);
             let name = def.name.node.ident.clone();
             if let Some((message, hint)) = names::snake_fault("function", &name) {
                 self.report(def.name.span, message, hint);
@@ -69,7 +70,7 @@ impl Checker<'_> {
             Some(Item::Table(_)) => Some("a table"),
             Some(Item::Function(_)) => Some("a function"),
             Some(_) => Some("declared at the top of the file"),
-            None if names::PREDECLARED.contains(&ident) => Some("predeclared"),
+            None if names::is_taken(ident) => Some("predeclared"),
             None => None,
         };
         if let Some(taken) = taken {
@@ -135,9 +136,10 @@ impl Checker<'_> {
     }
 
     /// Check all bodies, then recursion and writes.
-    pub(super) fn functions(&mut self, functions: &[&Def]) {
+    pub(super) fn functions(&mut self, functions: &[(usize, &Def)]) {
         let mut calls: Vec<Calls> = Vec::new();
-        for (id, def) in functions.iter().enumerate() {
+        for (id, (file, def)) in functions.iter().enumerate() {
+            self.enter_file(*file);
             let (function, called) = self.function(id, def);
             self.suite.functions.push(function);
             calls.push(called);

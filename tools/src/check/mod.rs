@@ -1,7 +1,9 @@
 //! From syntax tree to [`Suite`]: names, types, flow and the declared meaning of tools. Every fault is reported with a
 //! place and a hint, and checking goes on after one, so that an author sees them together.
 //!
-//! Order: names of the whole file first (so declarations may refer to later ones), then constants, enums, parameters,
+//! A suite is one file and the modules it loads (`modules.rs`), each with names of its own.
+//!
+//! Order: names of all files first (so declarations may refer to later ones), then constants, enums, parameters,
 //! columns, derived columns, records, signatures, bodies, tools.
 
 mod arguments;
@@ -23,6 +25,7 @@ mod functions;
 mod goals;
 mod lists;
 mod methods;
+mod modules;
 pub(crate) mod names;
 mod numbers;
 mod one_of;
@@ -41,10 +44,11 @@ mod whole;
 
 use crate::error::Diagnostic;
 use crate::suite::Suite;
-use crate::syntax::{self, Diagnostics, Lines, Reported};
+use crate::syntax::{Diagnostics, Reported};
 use crate::tree::{Literal, Parameter};
 use crate::types::{EnumId, FunctionId, ParameterId, RecordId, Span, TableId, Type};
 use indexmap::IndexMap;
+use modules::File;
 use starlark_syntax::codemap::Span as AstSpan;
 use starlark_syntax::syntax::ast::{AstExpr, AstStmt, DefP, ExprP, StmtP};
 use std::collections::BTreeSet;
@@ -53,19 +57,31 @@ use std::collections::BTreeSet;
 type Checked<T> = Result<T, Reported>;
 type Def = DefP<starlark_syntax::syntax::ast::AstNoPayload>;
 
-/// Check a suite file. `file` is only used in messages.
+/// Check a suite that loads no module. `file` is only used in messages.
 ///
 /// # Errors
 /// All faults found, ordered by place; at most 100.
 pub fn parse_suite(file: &str, source: &str) -> Result<Suite, Vec<Diagnostic>> {
-    let lines = Lines::new(source);
-    let mut diagnostics = Diagnostics::new(file);
-    let Some(parsed) = syntax::parse(file, source, &lines, &mut diagnostics) else {
+    parse_suite_with(file, source, &|_| None)
+}
+
+/// Check a suite and the modules it loads. `modules` finds the text of a module by the path that `load` names; paths are
+/// those of the library or relative to a folder, as the caller likes.
+///
+/// # Errors
+/// All faults found, ordered by file and place; at most 100.
+pub fn parse_suite_with(
+    file: &str,
+    source: &str,
+    modules: &dyn Fn(&str) -> Option<String>,
+) -> Result<Suite, Vec<Diagnostic>> {
+    let mut diagnostics = Diagnostics::default();
+    let files = modules::read(file, source, modules, &mut diagnostics);
+    if !diagnostics.is_empty() {
         return Err(diagnostics.into_sorted());
-    };
-    let mut checker = Checker::new(file, &lines, diagnostics);
-    checker.formats = parsed.formats;
-    checker.check(&parsed.statements);
+    }
+    let mut checker = Checker::new(&files, diagnostics);
+    checker.check();
     if checker.diagnostics.is_empty() { Ok(checker.suite) } else { Err(checker.diagnostics.into_sorted()) }
 }
 
@@ -100,25 +116,39 @@ struct Signature {
     broken: bool,
 }
 
-/// Declarations of one kind, in file order: name, its place, and the call or definition.
+/// A declaration: its file, name and value.
+struct Declaration<'a> {
+    file: usize,
+    name: String,
+    value: &'a AstExpr,
+}
+
+/// Declarations by kind: the suite's own, then those of the modules, each in file order.
+#[derive(Default)]
 struct Declared<'a> {
     suites: Vec<&'a AstExpr>,
-    constants: Vec<(String, &'a AstExpr)>,
-    parameters: Vec<(String, &'a AstExpr)>,
-    enums: Vec<(String, &'a AstExpr)>,
-    records: Vec<(String, &'a AstExpr)>,
-    tables: Vec<(String, &'a AstExpr)>,
-    functions: Vec<&'a Def>,
-    tools: Vec<&'a AstExpr>,
+    constants: Vec<Declaration<'a>>,
+    parameters: Vec<Declaration<'a>>,
+    enums: Vec<Declaration<'a>>,
+    records: Vec<Declaration<'a>>,
+    tables: Vec<Declaration<'a>>,
+    functions: Vec<(usize, &'a Def)>,
+    tools: Vec<(usize, &'a AstExpr)>,
+    /// `NAME = needs_table(..)` of modules.
+    needs: Vec<Declaration<'a>>,
+    /// `supply(..)` of the suite.
+    supplies: Vec<&'a AstExpr>,
 }
 
 struct Checker<'s> {
-    lines: &'s Lines<'s>,
+    files: &'s [File],
+    /// The file whose declarations are being checked; `items` are the names in force in it.
+    file: usize,
     diagnostics: Diagnostics,
-    /// Format specifications of f-strings, by byte offset.
-    formats: Vec<(usize, String)>,
     suite: Suite,
     items: IndexMap<String, Item>,
+    /// Names of the other files.
+    scopes: Vec<IndexMap<String, Item>>,
     signatures: Vec<Signature>,
     /// Derived columns whose type is not known yet.
     pending: BTreeSet<(TableId, usize)>,
@@ -129,13 +159,13 @@ struct Checker<'s> {
 }
 
 impl<'s> Checker<'s> {
-    fn new(file: &str, lines: &'s Lines<'s>, diagnostics: Diagnostics) -> Self {
+    fn new(files: &'s [File], diagnostics: Diagnostics) -> Self {
         let suite = Suite {
             name: String::new(),
             title: String::new(),
             domain: String::new(),
             policy: String::new(),
-            files: vec![file.to_owned()],
+            files: files.iter().map(|file| file.name.clone()).collect(),
             parameters: Vec::new(),
             enums: Vec::new(),
             records: Vec::new(),
@@ -144,11 +174,12 @@ impl<'s> Checker<'s> {
             tools: Vec::new(),
         };
         Checker {
-            lines,
+            files,
+            file: 0,
             diagnostics,
-            formats: Vec::new(),
             suite,
             items: IndexMap::new(),
+            scopes: vec![IndexMap::new(); files.len()],
             signatures: Vec::new(),
             pending: BTreeSet::new(),
             broken: BTreeSet::new(),
@@ -156,8 +187,17 @@ impl<'s> Checker<'s> {
         }
     }
 
+    /// Go on in another file: its names are in force.
+    fn enter_file(&mut self, file: usize) {
+        if file != self.file {
+            self.scopes[self.file] = std::mem::take(&mut self.items);
+            self.items = std::mem::take(&mut self.scopes[file]);
+            self.file = file;
+        }
+    }
+
     fn place(&self, span: AstSpan) -> Span {
-        self.lines.span(span.begin().get() as usize)
+        self.files[self.file].lines.span(span.begin().get() as usize)
     }
 
     fn report(&mut self, span: AstSpan, message: impl Into<String>, hint: impl Into<String>) -> Reported {
@@ -165,46 +205,43 @@ impl<'s> Checker<'s> {
         self.diagnostics.report(place, message, hint)
     }
 
-    fn check(&mut self, statements: &[AstStmt]) {
-        let declared = self.collect(statements);
+    fn check(&mut self) {
+        let files = self.files;
+        let mut declared = Declared::default();
+        for (number, file) in files.iter().enumerate() {
+            self.enter_file(number);
+            for (index, statement) in file.parsed.statements.iter().enumerate() {
+                self.collect_one(index, statement, &mut declared);
+            }
+        }
+        self.link();
         self.constants(&declared.constants);
+        self.link();
         self.enums(&declared.enums);
         self.parameters(&declared.parameters);
-        self.suite_call(&declared.suites, statements);
+        self.supply(&declared);
+        self.link();
+        self.enter_file(0);
+        self.suite_call(&declared.suites, &files[0].parsed.statements);
         let derived = self.tables(&declared.tables);
         self.derived_columns(&derived);
+        self.needed_columns(&declared.needs);
         self.records(&declared.records);
         self.signatures(&declared.functions);
         self.functions(&declared.functions);
         self.tools(&declared.tools);
+        self.enter_file(0);
         self.whole_suite();
     }
 
-    /// Sort the top-level statements by kind and enter their names.
-    fn collect<'a>(&mut self, statements: &'a [AstStmt]) -> Declared<'a> {
-        let mut declared = Declared {
-            suites: Vec::new(),
-            constants: Vec::new(),
-            parameters: Vec::new(),
-            enums: Vec::new(),
-            records: Vec::new(),
-            tables: Vec::new(),
-            functions: Vec::new(),
-            tools: Vec::new(),
-        };
-        for (index, statement) in statements.iter().enumerate() {
-            self.collect_one(index, statement, &mut declared);
-        }
-        declared
-    }
-
     fn collect_one<'a>(&mut self, index: usize, statement: &'a AstStmt, declared: &mut Declared<'a>) {
+        let file = self.file;
         match &statement.node {
             StmtP::Def(def) => {
                 let name = def.name.node.ident.clone();
                 let item = Item::Function(declared.functions.len());
                 if self.enter(def.name.span, &name, item) {
-                    declared.functions.push(def);
+                    declared.functions.push((file, def));
                 }
             }
             StmtP::Assign(assign) => {
@@ -223,31 +260,35 @@ impl<'s> Checker<'s> {
                     Some("enum") => (Item::Enum(declared.enums.len()), &mut declared.enums),
                     Some("record") => (Item::Record(declared.records.len()), &mut declared.records),
                     Some("table") => (Item::Table(declared.tables.len()), &mut declared.tables),
+                    Some("needs_table") => (Item::Broken, &mut declared.needs),
                     _ => (Item::Broken, &mut declared.constants),
                 };
                 if self.enter(assign.lhs.span, &name, item) {
-                    list.push((name, value));
+                    list.push(Declaration { file, name, value });
                 }
             }
             StmtP::Expression(call) => match called_name(call) {
+                Some("suite") if file > 0 => {
+                    let hint = "a module declares tables, functions and tools for suites that load it";
+                    self.report(call.span, "a module has no `suite(...)`", hint);
+                }
                 Some("suite") => declared.suites.push(call),
-                Some("tool") => declared.tools.push(call),
-                Some(name @ ("table" | "enum" | "record" | "parameter")) => {
+                Some("tool") => declared.tools.push((file, call)),
+                Some("supply") => declared.supplies.push(call),
+                Some(name @ ("table" | "enum" | "record" | "parameter" | "needs_table")) => {
                     let hint = format!("write `name = {name}(...)`");
                     self.report(call.span, format!("this {name} has no name"), hint);
                 }
                 _ if index == 0 && places::string(call).is_some() => {}
                 Some(name) => {
-                    let hint = "calls at the top of a file are `suite(...)` and `tool(...)`";
+                    let hint = "calls at the top of a file are `suite(...)`, `supply(...)` and `tool(...)`";
                     self.report(call.span, format!("`{name}(...)` does nothing here"), hint);
                 }
                 None => {
                     self.report(call.span, "this expression does nothing here", "remove it");
                 }
             },
-            StmtP::Load(_) => {
-                self.report(statement.span, "`load` is not offered yet", "keep the whole suite in one file");
-            }
+            StmtP::Load(load) => self.loaded_names(load),
             StmtP::If(..) | StmtP::IfElse(..) | StmtP::For(_) => {
                 let hint = "declarations are data; what varies between worlds is a `parameter(...)`";
                 self.report(statement.span, "the top of a file holds declarations only", hint);

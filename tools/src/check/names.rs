@@ -58,6 +58,32 @@ pub const PREDECLARED: [&str; 51] = [
     "abs",
 ];
 
+/// Those of [`PREDECLARED`] that mean something in declarations only: variables and parameters may have these names.
+const DECLARING: [&str; 17] = [
+    "suite",
+    "tool",
+    "parameter",
+    "enum",
+    "record",
+    "table",
+    "key",
+    "rows",
+    "ref",
+    "maybe",
+    "derived",
+    "one_of",
+    "insert",
+    "update",
+    "update_all",
+    "delete",
+    "delete_all",
+];
+
+/// Whether no variable may have this name.
+pub fn is_taken(name: &str) -> bool {
+    PREDECLARED.contains(&name) && !DECLARING.contains(&name)
+}
+
 /// Functions the language predeclares, for suggestions; a name of the file hides those that [`PREDECLARED`] lacks.
 pub const FUNCTIONS: [&str; 34] = [
     "len",

@@ -44,6 +44,9 @@ impl Body<'_, '_> {
                 return Err(self.report(expr.span, format!("there is no operator `{}`", op.to_string().trim()), hint));
             }
         };
+        if let (BinaryOp::Add, Some((dict, key))) = (binary, places::entry_or_empty(left, "get")) {
+            self.settle_lists(dict, key, right);
+        }
         let list = want.filter(|w| matches!(w, Type::List(_)));
         let (left, right) =
             if list.is_none() && matches!(left.node, ExprP::List(_)) && !matches!(right.node, ExprP::List(_)) {

@@ -1,6 +1,8 @@
 //! Small readers of syntax nodes.
 
-use starlark_syntax::syntax::ast::{AssignTargetP, AstAssignTarget, AstExpr, AstLiteral, AstStmt, ExprP, StmtP};
+use starlark_syntax::syntax::ast::{
+    ArgumentP, AssignTargetP, AstAssignTarget, AstExpr, AstLiteral, AstStmt, ExprP, StmtP,
+};
 
 /// The left side of an assignment.
 pub enum Target<'a> {
@@ -95,4 +97,14 @@ pub fn assigned<'a>(statement: &'a AstStmt, names: &mut Vec<&'a str>) {
         }
         _ => {}
     }
+}
+
+/// `d` and `key` of `d.method(key, [])`.
+pub fn entry_or_empty<'a>(expr: &'a AstExpr, method: &str) -> Option<(&'a AstExpr, &'a AstExpr)> {
+    let ExprP::Call(function, call) = &expr.node else { return None };
+    let ExprP::Dot(dict, name) = &function.node else { return None };
+    let [key, default] = call.args.as_slice() else { return None };
+    let (ArgumentP::Positional(key), ArgumentP::Positional(default)) = (&key.node, &default.node) else { return None };
+    let empty = matches!(&default.node, ExprP::List(items) if items.is_empty());
+    (name.node == method && empty).then_some((dict, key))
 }

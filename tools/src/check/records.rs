@@ -1,17 +1,17 @@
 //! `record(...)`: fields and their types.
 
-use super::{Checker, names};
+use super::{Checker, Declaration, names};
 use crate::suite::RecordType;
 use crate::types::{RecordId, Type};
-use starlark_syntax::syntax::ast::AstExpr;
 
 /// Most fields of a record.
 const FIELDS_MAX: usize = 48;
 
 impl Checker<'_> {
-    pub(super) fn records(&mut self, declared: &[(String, &AstExpr)]) {
+    pub(super) fn records(&mut self, declared: &[Declaration<'_>]) {
         // Names first, so that records may hold each other.
-        for (name, expr) in declared {
+        for Declaration { file, name, value: expr } in declared {
+            self.enter_file(*file);
             let own = match self.call(expr).and_then(|a| a.positional.first().copied()) {
                 Some(first) => self.text(first, "the record's name").unwrap_or_else(|_| name.clone()),
                 None => name.clone(),
@@ -23,7 +23,8 @@ impl Checker<'_> {
             let span = self.place(expr.span);
             self.suite.records.push(RecordType { name: own, fields: Vec::new(), span });
         }
-        for (id, (_, expr)) in declared.iter().enumerate() {
+        for (id, Declaration { file, value: expr, .. }) in declared.iter().enumerate() {
+            self.enter_file(*file);
             let Some(mut arguments) = self.call(expr) else { continue };
             arguments.next();
             if let Some(extra) = arguments.positional.first() {
@@ -53,7 +54,8 @@ impl Checker<'_> {
                 self.report(expr.span, message, "write `LoanLine = record(\"LoanLine\", title = str)`");
             }
         }
-        for (id, (_, expr)) in declared.iter().enumerate() {
+        for (id, Declaration { file, value: expr, .. }) in declared.iter().enumerate() {
+            self.enter_file(*file);
             if self.holds(id, id) {
                 let message = format!("the record `{}` holds itself", self.suite.records[id].name);
                 self.report(expr.span, message, "hold a key instead: `key_of(table)`");

@@ -52,6 +52,7 @@ impl Checker<'_> {
     /// Check the expressions of derived columns, in file order.
     pub(super) fn derived_columns(&mut self, derived: &[super::tables::DerivedColumn<'_>]) {
         for (table, column, lambda) in derived {
+            self.enter_file(self.suite.tables[*table].span.file as usize);
             match self.derived(*table, lambda) {
                 Ok((locals, value)) => {
                     self.pending.remove(&(*table, *column));

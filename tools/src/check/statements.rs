@@ -7,7 +7,7 @@ use crate::syntax::Reported;
 use crate::tree::{Expr, Statement};
 use crate::types::Type;
 use starlark_syntax::codemap::Span as AstSpan;
-use starlark_syntax::syntax::ast::{ArgumentP, AstExpr, AstNoPayload, AstStmt, ExprP, ForP, StmtP};
+use starlark_syntax::syntax::ast::{AstExpr, AstNoPayload, AstStmt, ExprP, ForP, StmtP};
 
 impl Body<'_, '_> {
     /// Check a block; faults in one statement do not stop the others.
@@ -106,7 +106,7 @@ impl Body<'_, '_> {
                 && method.node == "append"
             {
                 return self.append_to_entry(expr, &parts.0, &parts.1, false, call);
-            } else if let Some((dict, key)) = set_default(object)
+            } else if let Some((dict, key)) = places::entry_or_empty(object, "setdefault")
                 && method.node == "append"
             {
                 return self.append_to_entry(expr, dict, key, true, call);
@@ -290,20 +290,5 @@ impl Body<'_, '_> {
         self.flow = after;
         let (local, iterable) = variables?;
         Ok(vec![Statement::For { local, iterable, body }])
-    }
-}
-
-/// `d` and `key` of `d.setdefault(key, [])`.
-fn set_default(object: &AstExpr) -> Option<(&AstExpr, &AstExpr)> {
-    let ExprP::Call(function, call) = &object.node else { return None };
-    let ExprP::Dot(dict, method) = &function.node else { return None };
-    match call.args.as_slice() {
-        [key, default] if method.node == "setdefault" => match (&key.node, &default.node) {
-            (ArgumentP::Positional(key), ArgumentP::Positional(default)) if matches!(&default.node, ExprP::List(items) if items.is_empty()) => {
-                Some((dict, key))
-            }
-            _ => None,
-        },
-        _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::arguments::Arguments;
 use super::columns::Made;
-use super::{Checked, Checker, names};
+use super::{Checked, Checker, Declaration, names};
 use crate::suite::{Column, KeyStyle, Source, Table};
 use crate::types::{TableId, Type};
 use starlark_syntax::syntax::ast::AstExpr;
@@ -18,12 +18,14 @@ pub(super) type DerivedColumn<'a> = (TableId, usize, &'a AstExpr);
 
 impl Checker<'_> {
     /// Build all tables; gives the derived columns, whose expressions need all tables.
-    pub(super) fn tables<'a>(&mut self, declared: &[(String, &'a AstExpr)]) -> Vec<DerivedColumn<'a>> {
-        if let Some((_, expr)) = declared.get(TABLES_MAX) {
-            self.report(expr.span, format!("a suite has at most {TABLES_MAX} tables"), "split the suite");
+    pub(super) fn tables<'a>(&mut self, declared: &[Declaration<'a>]) -> Vec<DerivedColumn<'a>> {
+        if let Some(extra) = declared.get(TABLES_MAX) {
+            self.enter_file(extra.file);
+            self.report(extra.value.span, format!("a suite has at most {TABLES_MAX} tables"), "split the suite");
         }
         // Names first, so that references may point forward.
-        for (name, expr) in declared {
+        for Declaration { file, name, value: expr } in declared {
+            self.enter_file(*file);
             let span = self.place(expr.span);
             self.suite.tables.push(Table {
                 name: name.clone(),
@@ -46,7 +48,8 @@ impl Checker<'_> {
             });
         }
         let mut derived = Vec::new();
-        for (id, (name, expr)) in declared.iter().enumerate() {
+        for (id, Declaration { file, name, value: expr }) in declared.iter().enumerate() {
+            self.enter_file(*file);
             self.suite.tables[id].columns[0].ty = Type::Key(id);
             if let Some((message, hint)) = names::snake_fault("table", name) {
                 self.report(expr.span, message, hint);
@@ -54,7 +57,8 @@ impl Checker<'_> {
             let Some(arguments) = self.call(expr) else { continue };
             self.table(id, name, arguments, &mut derived);
         }
-        for (id, (_, expr)) in declared.iter().enumerate() {
+        for (id, Declaration { file, value: expr, .. }) in declared.iter().enumerate() {
+            self.enter_file(*file);
             self.table_phrases(id, expr);
             self.column_sources(id);
         }

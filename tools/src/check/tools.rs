@@ -5,17 +5,21 @@ use crate::suite::Tool;
 use crate::syntax::Reported;
 use crate::types::{FunctionId, Type};
 use starlark_syntax::codemap::Span as AstSpan;
-use starlark_syntax::syntax::ast::{AstExpr, ExprP};
+use starlark_syntax::syntax::ast::{ArgumentP, AstExpr, ExprP};
 
 /// Most tools of a suite.
 const TOOLS_MAX: usize = 64;
 
 impl Checker<'_> {
-    pub(super) fn tools(&mut self, calls: &[&AstExpr]) {
-        if let Some(extra) = calls.get(TOOLS_MAX) {
+    /// The suite's tools, and those of modules whose functions it loads.
+    pub(super) fn tools(&mut self, calls: &[(usize, &AstExpr)]) {
+        let calls: Vec<_> = calls.iter().filter(|(file, call)| self.is_offered(*file, call)).collect();
+        if let Some((file, extra)) = calls.get(TOOLS_MAX) {
+            self.enter_file(*file);
             self.report(extra.span, format!("a suite has at most {TOOLS_MAX} tools"), "split the suite");
         }
-        for call in calls {
+        for (file, call) in calls {
+            self.enter_file(*file);
             if let Ok(tool) = self.tool(call) {
                 if self.suite.tools.iter().any(|t| t.function == tool.function) {
                     self.report(call.span, format!("`{}` is a tool twice", tool.name), "remove one of the two");
@@ -23,6 +27,15 @@ impl Checker<'_> {
                 self.suite.tools.push(tool);
             }
         }
+    }
+
+    fn is_offered(&self, file: usize, call: &AstExpr) -> bool {
+        let ExprP::Call(_, arguments) = &call.node else { return true };
+        let function = arguments.args.first().and_then(|argument| match &argument.node {
+            ArgumentP::Positional(value) => places::identifier(value).or_else(|| places::string(value)),
+            _ => None,
+        });
+        function.is_none_or(|function| self.is_loaded(file, function))
     }
 
     fn tool(&mut self, call: &AstExpr) -> Checked<Tool> {

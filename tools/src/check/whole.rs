@@ -20,6 +20,12 @@ impl Checker<'_> {
         if self.suite.tools.is_empty() {
             self.diagnostics.report(start, "the suite has no tool", "declare one: `tool(function, ...)`");
         }
+        for (i, parameter) in self.suite.parameters.iter().enumerate() {
+            if self.suite.parameters[..i].iter().any(|earlier| earlier.name == parameter.name) {
+                let message = format!("two policy parameters are called `{}`", parameter.name);
+                self.diagnostics.report(start, message, "rename the suite's, or the module's");
+            }
+        }
         // Tables, records, enums and tools share one namespace in the component's interface.
         let mut taken: BTreeMap<String, &'static str> = BTreeMap::new();
         for reserved in names::RESERVED {

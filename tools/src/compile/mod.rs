@@ -29,6 +29,9 @@ mod wit;
 pub use component::{DOCS_SECTION, STATE_SECTION};
 pub use data::{DIRECTORY, HEADER, JOURNAL_CAPACITY, MAGIC};
 
+pub(crate) use reach::{Node, statements as expressions_and_statements};
+pub(crate) use wit::tool_type;
+
 use crate::error::Result;
 use crate::suite::Suite;
 use crate::surface::Surface;

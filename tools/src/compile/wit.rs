@@ -6,7 +6,7 @@
 use crate::error::{Error, Result};
 use crate::suite::Suite;
 use crate::surface::{Surface, SurfaceTool};
-use crate::tree::{Function, Literal};
+use crate::tree::Literal;
 use crate::types::Type;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -134,14 +134,16 @@ fn text(suite: &Suite, surface: &Surface) -> Result<String> {
         line(&mut out, format_args!("  record {} {{ {} }}", declare(&record.name)?, fields.join(", ")));
     }
     for tool in &surface.tools {
-        let signature = signature(suite, tool, &suite.functions[suite.tools[tool.tool].function]);
+        let signature = tool_type(suite, tool);
         line(&mut out, format_args!("  {}: {signature};", declare(&tool.name)?));
     }
     out.push_str("}\n\nworld suite {\n  export tools;\n}\n");
     Ok(out)
 }
 
-fn signature(suite: &Suite, tool: &SurfaceTool, function: &Function) -> String {
+/// The type of a tool.
+pub(crate) fn tool_type(suite: &Suite, tool: &SurfaceTool) -> String {
+    let function = &suite.functions[suite.tools[tool.tool].function];
     let parameters: Vec<_> = tool
         .parameters
         .iter()

@@ -44,7 +44,7 @@ const STATEMENTS: [(&str, &str, &str); 19] = [
 ];
 
 /// Report each habit found.
-pub fn check(tokens: &[Token<'_>], lines: &Lines<'_>, diagnostics: &mut Diagnostics) {
+pub fn check(tokens: &[Token<'_>], lines: &Lines, diagnostics: &mut Diagnostics) {
     let mut walk = Walk { lines, diagnostics, open: vec![Bracket::default()], skip: false };
     for (i, token) in tokens.iter().enumerate() {
         let previous = i.checked_sub(1).and_then(|p| tokens.get(p)).copied();
@@ -67,15 +67,15 @@ struct Bracket {
     filled: bool,
 }
 
-struct Walk<'a, 's> {
-    lines: &'a Lines<'s>,
+struct Walk<'a> {
+    lines: &'a Lines,
     diagnostics: &'a mut Diagnostics,
     open: Vec<Bracket>,
     /// The rest of this line belongs to a statement already reported.
     skip: bool,
 }
 
-impl Walk<'_, '_> {
+impl Walk<'_> {
     fn report(&mut self, token: Token<'_>, message: impl Into<String>, hint: impl Into<String>) {
         let span = self.lines.span(token.start);
         self.diagnostics.report(span, message, hint);

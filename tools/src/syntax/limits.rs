@@ -14,12 +14,12 @@ pub const BLOCK_DEPTH_MAX: usize = 24;
 pub const ELIF_MAX: usize = 64;
 
 /// Report everything that is over a limit.
-pub fn check(source: &str, tokens: &[Token<'_>], lines: &Lines<'_>, diagnostics: &mut Diagnostics) {
+pub fn check(source: &str, tokens: &[Token<'_>], lines: &Lines, diagnostics: &mut Diagnostics) {
     expressions(tokens, lines, diagnostics);
     blocks(source, tokens, lines, diagnostics);
 }
 
-fn expressions(tokens: &[Token<'_>], lines: &Lines<'_>, diagnostics: &mut Diagnostics) {
+fn expressions(tokens: &[Token<'_>], lines: &Lines, diagnostics: &mut Diagnostics) {
     // One counter a bracket, (what a comma leaves, all): the sum of all is a bound on the depth of the tree here.
     let mut open: Vec<(usize, usize)> = vec![(0, 0)];
     let mut sum = 0usize;
@@ -71,7 +71,7 @@ fn expressions(tokens: &[Token<'_>], lines: &Lines<'_>, diagnostics: &mut Diagno
     }
 }
 
-fn blocks(source: &str, tokens: &[Token<'_>], lines: &Lines<'_>, diagnostics: &mut Diagnostics) {
+fn blocks(source: &str, tokens: &[Token<'_>], lines: &Lines, diagnostics: &mut Diagnostics) {
     let mut indents: Vec<usize> = vec![0];
     let mut elifs: Vec<usize> = vec![0];
     let mut at_start = true;

@@ -8,22 +8,23 @@ pub const DIAGNOSTICS_MAX: usize = 100;
 
 /// Where lines start.
 #[derive(Clone, Debug)]
-pub struct Lines<'s> {
-    source: &'s str,
+pub struct Lines {
+    file: u32,
+    source: String,
     /// Byte offset of each line's start, and whether its columns are bytes.
     starts: Vec<(usize, bool)>,
 }
 
-impl<'s> Lines<'s> {
-    /// Index of a text.
-    pub fn new(source: &'s str) -> Self {
+impl Lines {
+    /// Index of a text; `file` is its number in [`crate::Suite::files`].
+    pub fn new(file: u32, source: &str) -> Self {
         let mut at = 0;
         let lines = source.split('\n').map(|line| {
             let start = at;
             at += line.len() + 1;
             (start, line.is_ascii())
         });
-        Lines { source, starts: lines.collect() }
+        Lines { file, source: source.to_owned(), starts: lines.collect() }
     }
 
     /// Place of a byte offset (clamped to the text, and to the start of a character).
@@ -35,7 +36,7 @@ impl<'s> Lines<'s> {
         let line = self.starts.partition_point(|(start, _)| *start <= offset).max(1) - 1;
         let (start, ascii) = self.starts[line];
         let column = if ascii { offset - start } else { self.source[start..offset].chars().count() };
-        Span { file: 0, line: line as u32 + 1, column: column as u32 + 1 }
+        Span { file: self.file, line: line as u32 + 1, column: column as u32 + 1 }
     }
 }
 
@@ -43,27 +44,29 @@ impl<'s> Lines<'s> {
 #[derive(Clone, Copy, Debug)]
 pub struct Reported;
 
-/// Diagnostics of one file, in the order found.
-#[derive(Debug)]
+/// Diagnostics of a suite's files, in the order found.
+#[derive(Debug, Default)]
 pub struct Diagnostics {
-    file: String,
-    list: Vec<Diagnostic>,
+    files: Vec<String>,
+    /// Each with the number of its file.
+    list: Vec<(u32, Diagnostic)>,
 }
 
 impl Diagnostics {
-    /// None yet.
-    pub fn new(file: &str) -> Self {
-        Diagnostics { file: file.to_owned(), list: Vec::new() }
+    /// One more file, in the order of [`crate::Suite::files`].
+    pub fn add_file(&mut self, name: &str) {
+        self.files.push(name.to_owned());
     }
 
     /// Report a fault with a hint (empty: none).
     pub fn report(&mut self, span: Span, message: impl Into<String>, hint: impl Into<String>) -> Reported {
         let hint = Some(hint.into()).filter(|h| !h.is_empty());
         let message = message.into();
-        let diagnostic =
-            Diagnostic { file: self.file.clone(), line: span.line.max(1), column: span.column.max(1), message, hint };
-        if self.list.len() < DIAGNOSTICS_MAX && !self.list.contains(&diagnostic) {
-            self.list.push(diagnostic);
+        let file = self.files.get(span.file as usize).cloned().unwrap_or_default();
+        let diagnostic = Diagnostic { file, line: span.line.max(1), column: span.column.max(1), message, hint };
+        let placed = (span.file, diagnostic);
+        if self.list.len() < DIAGNOSTICS_MAX && !self.list.contains(&placed) {
+            self.list.push(placed);
         }
         Reported
     }
@@ -83,14 +86,14 @@ impl Diagnostics {
         self.list.truncate(len);
     }
 
-    /// Whether some fault lies on this line.
-    pub fn on_line(&self, line: u32) -> bool {
-        self.list.iter().any(|d| d.line == line)
+    /// Whether some fault lies on the line of this place.
+    pub fn on_line(&self, place: Span) -> bool {
+        self.list.iter().any(|(file, d)| *file == place.file && d.line == place.line)
     }
 
     /// All, by place.
     pub fn into_sorted(mut self) -> Vec<Diagnostic> {
-        self.list.sort_by_key(|d| (d.line, d.column));
-        self.list
+        self.list.sort_by_key(|(file, d)| (*file, d.line, d.column));
+        self.list.into_iter().map(|(_, diagnostic)| diagnostic).collect()
     }
 }

@@ -29,6 +29,7 @@ const DIALECT: Dialect = Dialect {
 };
 
 /// A file as read.
+#[derive(Default)]
 pub struct Parsed {
     /// Top-level statements.
     pub statements: Vec<AstStmt>,
@@ -37,15 +38,16 @@ pub struct Parsed {
 }
 
 /// Parse a file. `None`: faults were reported.
-pub fn parse(file: &str, source: &str, lines: &Lines<'_>, diagnostics: &mut Diagnostics) -> Option<Parsed> {
+pub fn parse(file: &str, source: &str, lines: &Lines, diagnostics: &mut Diagnostics) -> Option<Parsed> {
     if source.len() > limits::FILE_BYTES_MAX {
         let message = format!("the file has {} bytes, more than {}", source.len(), limits::FILE_BYTES_MAX);
         diagnostics.report(lines.span(0), message, "split the suite");
         return None;
     }
     let tokens = tokens::tokenize(source);
+    let faults = diagnostics.len();
     limits::check(source, &tokens, lines, diagnostics);
-    if !diagnostics.is_empty() {
+    if diagnostics.len() > faults {
         return None;
     }
     let text = rewrite(source, &tokens);
@@ -63,7 +65,7 @@ pub fn parse(file: &str, source: &str, lines: &Lines<'_>, diagnostics: &mut Diag
             }
             for failure in failures {
                 let span = lines.span(failure.offset);
-                if !diagnostics.on_line(span.line) {
+                if !diagnostics.on_line(span) {
                     diagnostics.report(span, failure.message, failure.hint);
                 }
             }

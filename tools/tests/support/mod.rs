@@ -52,6 +52,12 @@ pub fn language() -> Suite {
     suite
 }
 
+/// The suites of `tests/authored`: written from `docs/suites.md` alone, as a new author would.
+pub fn authored() -> Vec<Suite> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/authored");
+    ["allotments.star", "evening_school.star", "repairs.star"].map(|name| read(folder.join(name))).into()
+}
+
 /// Every suite of the library, in the order of file names.
 pub fn library() -> Vec<Suite> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../synth/suites");

@@ -1,0 +1,20 @@
+//! What `explain` says of the tools of a suite.
+
+use terrarium_tools::explain::explain;
+use terrarium_tools::{Surface, parse_suite};
+
+#[test]
+fn tools_are_explained() {
+    let suite = parse_suite("library.star", include_str!("suites/library.star")).expect("the suite checks");
+    let tools = explain(&suite, &Surface::plain(&suite));
+    assert_eq!(tools.len(), suite.tools.len());
+    let check_out = tools.iter().find(|t| t.name == "check_out").expect("the tool");
+    assert_eq!(check_out.wit, "func(member-id: string, book-id: string) -> result<loan, tool-error>");
+    assert_eq!(check_out.writes, ["book", "loan"]);
+    assert!(check_out.reads.contains(&"member".to_owned()) && check_out.reads.contains(&"book".to_owned()));
+    assert_eq!(check_out.parameters["required"], serde_json::json!(["member_id", "book_id"]));
+    for (tool, definition) in tools.iter().zip(&suite.tools) {
+        assert_eq!(tool.writes.is_empty(), !definition.writes, "{}", tool.name);
+        assert_eq!(tool.functions[0], tool.name);
+    }
+}
