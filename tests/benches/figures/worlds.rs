@@ -86,11 +86,11 @@ pub fn ten_calls(program: &Arc<Program>) -> Vec<Call> {
     let get = |tool: &str, key: &str, row: &Value| call(tool, &json!({ key: row["id"] }));
     let (employees, devices) = (rows("employee"), rows("device"));
     vec![
-        call("find_tickets", &json!({"status": "open"})),
+        call("find_tickets", &json!({"status": "open", "page": 1})),
         get("get_ticket", "ticket_id", &tickets[4]),
         get("get_ticket", "ticket_id", &tickets[tickets.len() / 2]),
         get("get_ticket", "ticket_id", &tickets[tickets.len() - 1]),
-        call("find_employees", &json!({"name": "a"})),
+        call("find_employees", &json!({"name": "a", "page": 1})),
         get("get_employee", "employee_id", &employees[11]),
         get("get_employee", "employee_id", &employees[employees.len() - 2]),
         call("find_devices", &json!({"state": "in_use", "page": 1})),
@@ -160,7 +160,7 @@ pub fn desks(sandbox: &Sandbox) -> ([Arc<Program>; 2], Vec<Call>) {
     let state = desks[0].instantiate().expect("a world").state().expect("its state");
     let status = if state["tables"]["ticket"][76]["status"] == "open" { "resolved" } else { "open" };
     let calls = vec![
-        call("find_tickets", &json!({"status": "open"})),
+        call("find_tickets", &json!({"status": "open", "page": 1})),
         get(5),
         get(100),
         get(200),

@@ -172,8 +172,10 @@ impl Emitter<'_, '_> {
             ExprKind::InList { item, list } => self.in_list(item, list),
             ExprKind::InStr { part, text } => {
                 // What nearly every search does to every row, without a copy of either text.
-                if let (ExprKind::StrMap { op: StrMap::Lower, text: part }, ExprKind::StrMap { op: StrMap::Lower, text }) =
-                    (&part.kind, &text.kind)
+                if let (
+                    ExprKind::StrMap { op: StrMap::Lower, text: part },
+                    ExprKind::StrMap { op: StrMap::Lower, text },
+                ) = (&part.kind, &text.kind)
                 {
                     self.expr(part)?;
                     self.expr(text)?;
