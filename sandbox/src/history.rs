@@ -123,7 +123,7 @@ impl History {
     }
 
     /// A history that starts from the present state.
-    pub(crate) fn from_here(&self, snapshot: Snapshot) -> History {
+    pub(crate) fn onwards(&self, snapshot: Snapshot) -> History {
         let base = Some(Arc::new(snapshot));
         let open = Chapter { first: self.steps, base, ..Chapter::default() };
         History { steps: self.steps, marks: self.marks.clone(), open, ..History::default() }

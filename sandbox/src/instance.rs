@@ -144,7 +144,7 @@ impl Instance {
     /// `TooManyInstances`; for a foreign component `LogFull` or `ReplayDiverged`.
     pub fn fork(&self) -> Result<Instance> {
         let history = match self.snapshot() {
-            Some(snapshot) => self.history.from_here(snapshot),
+            Some(snapshot) => self.history.onwards(snapshot),
             None => self.history.until(self.steps())?,
         };
         self.start(history)
