@@ -849,27 +849,6 @@
       (br $next))
     (unreachable))
 
-  (func $contains_folded
-    (param $part i32) (param $part_length i32) (param $text i32) (param $length i32) (result i32)
-    (local $at i32)
-    (block $no
-      (loop $start
-        (br_if $no (i32.lt_u (local.get $length) (local.get $part_length)))
-        (local.set $at (i32.const 0))
-        (block $differs
-          (loop $next
-            (if (i32.eq (local.get $at) (local.get $part_length)) (then (return (i32.const 1))))
-            (br_if $differs
-              (i32.ne
-                (call $lower_byte (i32.load8_u (i32.add (local.get $part) (local.get $at))))
-                (call $lower_byte (i32.load8_u (i32.add (local.get $text) (local.get $at))))))
-            (local.set $at (i32.add (local.get $at) (i32.const 1)))
-            (br $next)))
-        (local.set $text (i32.add (local.get $text) (i32.const 1)))
-        (local.set $length (i32.sub (local.get $length) (i32.const 1)))
-        (br $start)))
-    (i32.const 0))
-
   ;; The characters `from` to `to` of a text that has so many.
   (func $text_slice (param $text i32) (param $length i32) (param $from i32) (param $to i32) (result i32 i32)
     (local $start i32)
