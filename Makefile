@@ -1,14 +1,14 @@
 # Everything a newcomer types. Each target sets up what it needs; a second run finds it done.
 #   make demo    build, then the whole story in a minute: synthesize, roll out, export, report
 #   make test    every test that needs no GPU and no network
-#   make build | bench | lint | doc
+#   make build | bench | bench-all | lint | doc
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 CARGO ?= cargo
 DEMO_DIR ?= demo-out
 
-.PHONY: demo test build bench lint doc setup test-exports clean-demo
+.PHONY: demo test build bench bench-all lint doc setup test-exports clean-demo
 
 # libtorch, fetched once into third_party/ (hash-checked), and a C compiler for the few C sources in the tree.
 setup: third_party/libtorch/build-version
@@ -30,8 +30,12 @@ demo: setup
 test: setup
 	$(CARGO) test --locked --workspace
 
-# Benches share the profile of demo and tests, so that nothing is built twice; docs/performance.md says with what flags a figure was taken.
-bench: setup
+# The table of docs/performance.md in three to six minutes, in the optimised profile `bench` (the first run builds it, without libtorch).
+bench:
+	$(CARGO) bench --locked -p terrarium-tests --bench figures
+
+# Every bench of every crate, in the profile of demo and tests.
+bench-all: setup
 	$(CARGO) bench --locked --workspace --profile dev
 
 lint: setup

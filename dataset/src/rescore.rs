@@ -23,6 +23,8 @@ use terrarium_envs::task::Task;
 
 /// Differences listed; more are only counted.
 const LISTED_MAX: usize = 100;
+/// Bytes shown of a text before its first difference, and from there on.
+const SHOWN: (usize, usize) = (32, 48);
 
 /// What running episodes again came to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -48,9 +50,13 @@ pub struct RescoreReport {
 pub struct Difference {
     /// Which episode.
     pub key: EpisodeKey,
-    /// Where: `step 3 result`, `checks`, `outcome`, `message 4`, ...
-    pub place: String,
-    /// What is stored there.
+    /// The step it is in, from 0; none when all steps are the same and something after them differs.
+    pub step: Option<u32>,
+    /// What differs: `result`, `outcome`, `diff`, `fuel`, `call`, `turn`, `steps`, `message 4`, `checks`, ...
+    pub part: String,
+    /// The first byte that differs, from the beginning of that part.
+    pub byte: usize,
+    /// What is stored there: the bytes around the difference, `…` where more follow.
     pub stored: String,
     /// What came out now.
     pub now: String,
@@ -91,10 +97,10 @@ pub async fn rescore(
         report.reward_changed += u64::from(stored.reward != now.reward);
         match first_difference(&stored, &now) {
             None => report.identical += 1,
-            Some((what, place, then, now)) => {
-                *report.different.entry(what).or_default() += 1;
+            Some(found) => {
+                *report.different.entry(found.what).or_default() += 1;
                 if report.differences.len() < LISTED_MAX {
-                    report.differences.push(Difference { key: stored.key, place, stored: then, now });
+                    report.differences.push(found.report(stored.key));
                 }
             }
         }
@@ -212,10 +218,40 @@ fn is_object(arguments: &str) -> bool {
 /// A named part of a step, as text.
 type Part = (&'static str, fn(&Step) -> String);
 
-/// The kind and place of the first difference, and both sides of it.
-fn first_difference(stored: &Episode, now: &Episode) -> Option<(&'static str, String, String, String)> {
+/// The first difference, whole.
+struct Found {
+    /// Stable name, for counting.
+    what: &'static str,
+    step: Option<u32>,
+    part: String,
+    stored: String,
+    now: String,
+}
+
+impl Found {
+    fn report(&self, key: EpisodeKey) -> Difference {
+        let byte = first_byte(&self.stored, &self.now);
+        let (stored, now) = (around(&self.stored, byte), around(&self.now, byte));
+        Difference { key, step: self.step, part: self.part.clone(), byte, stored, now }
+    }
+}
+
+/// The first byte in which two texts differ; the length of the shorter one where it begins the longer one.
+fn first_byte(a: &str, b: &str) -> usize {
+    a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count()
+}
+
+/// The characters of a text around a byte.
+fn around(text: &str, byte: usize) -> String {
+    let start = text.floor_char_boundary(byte.saturating_sub(SHOWN.0));
+    let end = text.ceil_char_boundary(byte.saturating_add(SHOWN.1));
+    let mark = |cut: bool| if cut { "…" } else { "" };
+    format!("{}{}{}", mark(start > 0), &text[start..end], mark(end < text.len()))
+}
+
+fn first_difference(stored: &Episode, now: &Episode) -> Option<Found> {
     let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
-    for (n, (a, b)) in stored.steps.iter().zip(&now.steps).enumerate() {
+    for (n, (a, b)) in (0..).zip(stored.steps.iter().zip(&now.steps)) {
         let parts: [Part; 6] = [
             ("result", |s| s.result.clone()),
             ("outcome", |s| s.outcome.clone()),
@@ -225,17 +261,20 @@ fn first_difference(stored: &Episode, now: &Episode) -> Option<(&'static str, St
             ("turn", |s| s.turn.to_string()),
         ];
         for (what, part) in parts {
-            if part(a) != part(b) {
-                return Some((what, format!("step {n} {what}"), part(a), part(b)));
+            let (stored, now) = (part(a), part(b));
+            if stored != now {
+                return Some(Found { what, step: Some(n), part: what.to_owned(), stored, now });
             }
         }
     }
+    let found = |what, part: String, stored, now| Some(Found { what, step: None, part, stored, now });
     if stored.steps.len() != now.steps.len() {
-        return Some(("steps", "number of steps".into(), stored.steps.len().to_string(), now.steps.len().to_string()));
+        let (stored, now) = (stored.steps.len().to_string(), now.steps.len().to_string());
+        return found("steps", "number of steps".to_owned(), stored, now);
     }
     for (n, (a, b)) in stored.messages.iter().zip(&now.messages).enumerate() {
         if a != b {
-            return Some(("messages", format!("message {n}"), text(a), text(b)));
+            return found("messages", format!("message {n}"), text(a), text(b));
         }
     }
     let rest: [(&'static str, String, String); 8] = [
@@ -248,5 +287,28 @@ fn first_difference(stored: &Episode, now: &Episode) -> Option<(&'static str, St
         ("turns", stored.turns.to_string(), now.turns.to_string()),
         ("traces", text(&stored.traces.len()), text(&now.traces.len())),
     ];
-    rest.into_iter().find(|(_, a, b)| a != b).map(|(what, a, b)| (what, what.to_owned(), a, b))
+    let (what, stored, now) = rest.into_iter().find(|(_, a, b)| a != b)?;
+    found(what, what.to_owned(), stored, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_byte_is_found_and_shown_whole() {
+        let check = |a: &str, b: &str, byte: usize| {
+            assert_eq!(first_byte(a, b), byte, "{a} {b}");
+            assert_eq!(first_byte(b, a), byte, "{a} {b}");
+        };
+        check("", "x", 0);
+        check("abc", "abd", 2);
+        check("abc", "abcd", 3);
+        // Both letters begin with the same byte: the difference is inside a character.
+        check("“é”", "“è”", 4);
+        assert_eq!(around("“é”", 4), "“é”");
+        let long = format!("{}é{}", "a".repeat(40), "b".repeat(60));
+        assert_eq!(around(&long, 41), format!("…{}é{}…", "a".repeat(31), "b".repeat(47)));
+        assert_eq!(around("abc", 3), "abc");
+    }
 }

@@ -156,6 +156,29 @@ impl World {
         Ok(World { loaded: Arc::clone(&self.loaded), instance })
     }
 
+    /// A world in the state before call `step` (from 0), as if the calls from there on had never been made.
+    ///
+    /// # Errors
+    /// [`Error::World`] when there was no such call, or its state is no longer kept.
+    pub fn fork_at(&self, step: u32) -> Result<World> {
+        let instance = self.instance.fork_at(step).map_err(|e| self.error(e))?;
+        Ok(World { loaded: Arc::clone(&self.loaded), instance })
+    }
+
+    /// Calls of tools of this environment so far, whatever became of them.
+    pub fn steps(&self) -> u32 {
+        self.instance.steps()
+    }
+
+    /// The net change made by call `step` (from 0), whatever was written since; none for foreign components.
+    ///
+    /// # Errors
+    /// [`Error::World`] when there was no such call or the state cannot be read.
+    pub fn step_diff(&self, step: u32) -> Result<Option<StateDiff>> {
+        let diff = self.instance.step_diff(step);
+        self.readable(diff)
+    }
+
     /// Calls a tool of the environment (not `submit`, which is the host's).
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! The two engines: a strict one for our own core modules, and one for components from elsewhere; and the thread that
-//! advances the wall-clock backstop of both.
+//! The two engines: a strict one for our own suites, and one for components from elsewhere; and the thread that advances the
+//! wall-clock backstop of both.
 //!
 //! Both meter fuel, interrupt on epochs, canonicalise NaNs, and lack threads, shared memory, relaxed SIMD and everything
 //! asynchronous. The strict one also lacks SIMD, tail calls, 64-bit memories and several memories, and takes its memories
@@ -22,9 +22,9 @@ const KEEP_RESIDENT_BYTES: usize = 2 << 20;
 
 /// Both engines.
 pub(crate) struct Engines {
-    /// For core modules of our own suites.
+    /// For core modules of our own suites, and for whole components that keep to the same bounds.
     pub(crate) own: Engine,
-    /// For whole components.
+    /// For all other components.
     pub(crate) foreign: Engine,
 }
 
@@ -83,7 +83,10 @@ fn own_config(config: &Config, reservation: u64, scan: bool) -> wasmtime::Config
     );
     let slots = config.instances_max + SPARE_SLOTS;
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_core_instances(slots)
+    pool.total_component_instances(slots)
+        .max_core_instances_per_component(1)
+        .max_memories_per_component(1)
+        .total_core_instances(slots)
         .total_memories(slots)
         .total_tables(0)
         .max_tables_per_module(0)

@@ -89,6 +89,16 @@ pub enum Error {
         /// Length of the journal.
         entries: u32,
     },
+    /// A step that this instance did not make, or whose state it no longer keeps.
+    #[error("there is no step {step} to go back to; this instance keeps steps {first} to {last}")]
+    BadStep {
+        /// The step.
+        step: u32,
+        /// First step kept.
+        first: u32,
+        /// Last step.
+        last: u32,
+    },
     /// A foreign component made more calls than are kept for replay, so it cannot be forked or rebuilt.
     #[error("more than {calls_max} calls or {bytes_max} bytes of arguments; this instance cannot be rebuilt by replay")]
     LogFull {

@@ -31,7 +31,7 @@ impl Guest {
                 Ok(Guest::Core { guest, scratch: Vec::with_capacity(16) })
             }
             Code::Component(pre) => {
-                let mut store = new_store(shared, &shared.engines.foreign)?;
+                let mut store = new_store(shared, pre.engine())?;
                 let output = shared.config.limits.output_bytes_max;
                 store.set_hostcall_fuel(output.saturating_mul(HOSTCALL_FUEL_PER_OUTPUT_BYTE));
                 let instance = pre.instantiate(&mut store).map_err(|e| start_error(&store, e))?;

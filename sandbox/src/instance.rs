@@ -1,14 +1,13 @@
 //! A running program: calls, marks, differences, forks; and how it survives a trap.
 //!
-//! A trap leaves a guest half-way through its writes, so the guest is dropped and rebuilt: a fresh start, then the last snapshot (core
-//! path), then a replay of the calls that changed something since. Calls are kept up to a bound: on the core path the log is folded into a
-//! snapshot after [`FOLD_CALLS`] calls or [`FOLD_BYTES`] of arguments; foreign components, whose memory cannot be read, are replayed from
-//! the beginning and can no longer be rebuilt or forked after [`FOREIGN_CALLS_MAX`] calls or [`FOREIGN_BYTES_MAX`].
+//! A trap leaves a guest half-way through its writes, so the guest is dropped and rebuilt from the [`crate::history`]: a fresh start, then
+//! the last snapshot (core path), then a replay of the calls that changed something since.
 
 use crate::arguments;
 use crate::diff::StateDiff;
 use crate::error::{Error, Result};
 use crate::guest::Guest;
+use crate::history::History;
 use crate::journal;
 use crate::lift::Reader;
 use crate::outcome::{Call, CallOutcome};
@@ -17,15 +16,6 @@ use crate::snapshot::Snapshot;
 use crate::state::{Budget, View};
 use serde_json::Value;
 use std::sync::Arc;
-
-/// Logged calls after which the core path takes a snapshot.
-const FOLD_CALLS: usize = 64;
-/// Bytes of logged arguments after which the core path takes a snapshot.
-const FOLD_BYTES: usize = 256 << 10;
-/// Calls of a foreign component that are kept for replay.
-pub const FOREIGN_CALLS_MAX: usize = 10_000;
-/// Bytes of arguments of a foreign component that are kept for replay.
-pub const FOREIGN_BYTES_MAX: usize = 16 << 20;
 
 /// A place in an instance's history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,26 +26,13 @@ pub struct Instance {
     program: Arc<Program>,
     /// `None` only after a rebuild failed.
     guest: Option<Guest>,
-    /// State that `log` starts from; `None` is the fresh program.
-    base: Option<Arc<Snapshot>>,
-    log: Vec<Logged>,
-    log_bytes: usize,
-    /// A foreign component made more calls than are kept.
-    log_full: bool,
-}
-
-/// A call to repeat.
-#[derive(Clone)]
-struct Logged {
-    export: usize,
-    arguments: Value,
-    fuel: u64,
+    history: History,
 }
 
 impl Instance {
     pub(crate) fn new(program: Arc<Program>) -> Result<Self> {
         let guest = Some(Guest::start(&program)?);
-        Ok(Instance { program, guest, base: None, log: Vec::new(), log_bytes: 0, log_full: false })
+        Ok(Instance { program, guest, history: History::default() })
     }
 
     /// The program it runs.
@@ -71,6 +48,8 @@ impl Instance {
     /// unusable), `Internal`.
     pub fn call(&mut self, tool: &str, arguments: &Value) -> Result<Call> {
         let program = Arc::clone(&self.program);
+        let before = self.writes();
+        self.history.step(before.map_or(0, |(entries, _)| entries));
         let Some(index) = program.exports.iter().position(|e| e.name == tool) else {
             let message = arguments::unknown_tool(tool, &program.exports);
             return Ok(Call { outcome: CallOutcome::BadArguments { message }, fuel: 0 });
@@ -79,13 +58,12 @@ impl Instance {
         if let Err(message) = arguments::check(export, arguments) {
             return Ok(Call { outcome: CallOutcome::BadArguments { message }, fuel: 0 });
         }
-        let before = self.writes();
         let guest = self.guest.as_mut().ok_or_else(gone)?;
         let (result, fuel) = guest.call(export, arguments, &program.shared.config.limits)?;
         match result {
             Ok(outcome) => {
                 if before.is_none() || before != self.writes() {
-                    self.remember(index, arguments, fuel)?;
+                    self.remember(index, arguments, fuel);
                 }
                 Ok(Call { outcome, fuel })
             }
@@ -102,12 +80,42 @@ impl Instance {
         Mark(self.view().ok().and_then(|v| v.journal().ok()).map_or(0, |(_, length)| length))
     }
 
+    /// Calls made so far, whatever became of them.
+    pub fn steps(&self) -> u32 {
+        self.history.steps()
+    }
+
+    /// The place in the history before call `step` (from 0), or the present place for `step == steps()`. `None` for a call that was not
+    /// made, or beyond the first million.
+    pub fn mark_at(&self, step: u32) -> Option<Mark> {
+        if step == self.steps() { Some(self.mark()) } else { self.history.mark(step).map(Mark) }
+    }
+
     /// Net difference between `from` and now.
     ///
     /// # Errors
     /// `NoState`, `BadMark` (a mark of another instance), `CorruptState`, `StateTooLarge`.
     pub fn diff(&self, from: Mark) -> Result<StateDiff> {
-        journal::diff(self.view()?, from.0, self.program.shared.config.limits.state_bytes_max)
+        let view = self.view()?;
+        journal::diff(view, from.0, view.journal_entries()?, self.state_bytes_max())
+    }
+
+    /// Net difference between two places of the history, whatever was written since.
+    ///
+    /// # Errors
+    /// As [`Instance::diff`].
+    pub fn diff_between(&self, from: Mark, to: Mark) -> Result<StateDiff> {
+        journal::diff(self.view()?, from.0, to.0, self.state_bytes_max())
+    }
+
+    /// Net difference made by call `step` (from 0).
+    ///
+    /// # Errors
+    /// As [`Instance::diff`]; `BadStep` for a call that was not made.
+    pub fn step_diff(&self, step: u32) -> Result<StateDiff> {
+        let bad = || Error::BadStep { step, first: 0, last: self.steps().saturating_sub(1) };
+        let from = self.history.mark(step).map(Mark).ok_or_else(bad)?;
+        self.diff_between(from, self.mark_at(step + 1).ok_or_else(bad)?)
     }
 
     /// Net difference between the fresh program and now.
@@ -123,30 +131,36 @@ impl Instance {
     /// # Errors
     /// `NoState`, `CorruptState`, `StateTooLarge`.
     pub fn state(&self) -> Result<Value> {
-        self.view()?.state(&mut Budget::new(self.program.shared.config.limits.state_bytes_max))
+        self.view()?.state(&mut Budget::new(self.state_bytes_max()))
     }
 
-    /// An independent instance in the same state. Marks of this one hold for the other.
+    fn state_bytes_max(&self) -> usize {
+        self.program.shared.config.limits.state_bytes_max
+    }
+
+    /// An independent instance in the same state. Marks of this one hold for the other; of its steps it knows those from here on.
     ///
     /// # Errors
     /// `TooManyInstances`; for a foreign component `LogFull` or `ReplayDiverged`.
     pub fn fork(&self) -> Result<Instance> {
-        let mut fork = Instance {
-            program: Arc::clone(&self.program),
-            guest: None,
-            base: self.base.clone(),
-            log: Vec::new(),
-            log_bytes: 0,
-            log_full: false,
+        let history = match self.snapshot() {
+            Some(snapshot) => self.history.onwards(snapshot),
+            None => self.history.until(self.steps())?,
         };
-        if let Some(snapshot) = self.snapshot() {
-            fork.base = Some(Arc::new(snapshot));
-        } else if self.log_full {
-            return Err(log_full());
-        } else {
-            fork.log.clone_from(&self.log);
-            fork.log_bytes = self.log_bytes;
-        }
+        self.start(history)
+    }
+
+    /// An independent instance in the state before call `step` (from 0), as if the calls from there on had never been made. It costs a
+    /// reset and a replay of the calls that wrote, at most 64 of them on the core path.
+    ///
+    /// # Errors
+    /// As [`Instance::fork`]; `BadStep` for a step that was not reached, or lies before a fork or beyond what the history keeps.
+    pub fn fork_at(&self, step: u32) -> Result<Instance> {
+        self.start(self.history.until(step)?)
+    }
+
+    fn start(&self, history: History) -> Result<Instance> {
+        let mut fork = Instance { program: Arc::clone(&self.program), guest: None, history };
         fork.rebuild()?;
         Ok(fork)
     }
@@ -167,24 +181,14 @@ impl Instance {
     }
 
     /// Keeps a call for replay, within the bounds.
-    fn remember(&mut self, export: usize, arguments: &Value, fuel: u64) -> Result<()> {
-        if self.log_full {
-            return Ok(());
+    fn remember(&mut self, export: usize, arguments: &Value, fuel: u64) {
+        self.history.log(export, arguments, fuel);
+        if self.history.is_long() {
+            match self.snapshot() {
+                Some(snapshot) => self.history.fold(snapshot),
+                None => self.history.bound_foreign(),
+            }
         }
-        self.log_bytes += weight(arguments);
-        self.log.push(Logged { export, arguments: arguments.clone(), fuel });
-        if self.log.len() < FOLD_CALLS && self.log_bytes < FOLD_BYTES {
-            return Ok(());
-        }
-        if let Some(snapshot) = self.snapshot() {
-            self.base = Some(Arc::new(snapshot));
-            self.log.clear();
-            self.log_bytes = 0;
-        } else if self.log.len() > FOREIGN_CALLS_MAX || self.log_bytes > FOREIGN_BYTES_MAX {
-            self.log_full = true;
-            self.log = Vec::new();
-        }
-        Ok(())
     }
 
     /// Core path only. Memory above the heap pointer holds nothing that a suite reads before writing it.
@@ -197,19 +201,17 @@ impl Instance {
         Some(Snapshot::take(memory, &code.image, heap.map_or(memory.len(), |h| h as usize)))
     }
 
-    /// A fresh guest, brought to the state of `base` and `log`.
+    /// A fresh guest, brought to where the history ends.
     fn rebuild(&mut self) -> Result<()> {
         // Gives its slot back first.
         self.guest = None;
-        if self.log_full {
-            return Err(log_full());
-        }
+        let chapter = self.history.open()?;
         let program = Arc::clone(&self.program);
         let mut guest = Guest::start(&program)?;
-        if let (Guest::Core { guest, .. }, Some(base)) = (&mut guest, &self.base) {
+        if let (Guest::Core { guest, .. }, Some(base)) = (&mut guest, &chapter.base) {
             base.apply(guest)?;
         }
-        for (position, logged) in self.log.iter().enumerate() {
+        for (position, logged) in chapter.log.iter().enumerate() {
             let export = &program.exports[logged.export];
             let (result, fuel) = guest.call(export, &logged.arguments, &program.shared.config.limits)?;
             let diverged = |what: String| Error::ReplayDiverged { call: position, tool: export.name.clone(), what };
@@ -227,26 +229,12 @@ impl Instance {
 
 impl std::fmt::Debug for Instance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Instance").field("program", &self.program).field("log", &self.log.len()).finish_non_exhaustive()
+        f.debug_struct("Instance").field("program", &self.program).field("steps", &self.steps()).finish_non_exhaustive()
     }
 }
 
 fn gone() -> Error {
     Error::Internal("the instance could not be rebuilt after a trap".to_owned())
-}
-
-fn log_full() -> Error {
-    Error::LogFull { calls_max: FOREIGN_CALLS_MAX, bytes_max: FOREIGN_BYTES_MAX }
-}
-
-/// Roughly the bytes a JSON value takes.
-fn weight(value: &Value) -> usize {
-    16 + match value {
-        Value::String(s) => s.len(),
-        Value::Array(items) => items.iter().map(weight).sum(),
-        Value::Object(fields) => fields.iter().map(|(k, v)| k.len() + weight(v)).sum(),
-        _ => 0,
-    }
 }
 
 /// Instances move between threads.

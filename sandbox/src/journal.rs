@@ -22,22 +22,31 @@ struct Touched {
     number: u32,
     inserted: bool,
     deleted: bool,
+    /// Deleted after the entries in question.
+    deleted_later: bool,
     /// Column to its value before its first update.
     before: Vec<(u32, Value)>,
+    /// Column to its value after the entries in question, where later entries changed it.
+    after: Vec<(u32, Value)>,
 }
 
-/// Net difference made by the entries from `from` on.
-pub(crate) fn diff(view: View, from: u32, bytes_max: usize) -> Result<StateDiff> {
+/// Net difference made by the entries from `from` up to `to`. Later entries only tell what stood there at `to`.
+pub(crate) fn diff(view: View, from: u32, to: u32, bytes_max: usize) -> Result<StateDiff> {
     let entries = view.journal_entries()?;
-    if from > entries {
-        return Err(Error::BadMark { mark: from, entries });
+    if to > entries || from > to {
+        return Err(Error::BadMark { mark: from.max(to), entries: entries.min(to) });
     }
     let mut budget = Budget::new(bytes_max);
     let mut rows: Vec<IndexMap<u32, Touched>> = view.layout.tables.iter().map(|_| IndexMap::new()).collect();
     let (journal, _) = view.journal()?;
-    for index in from..entries {
+    for index in from..to {
         // In range: `journal_entries` has checked the whole journal.
         apply(view, journal + index * ENTRY_BYTES, &mut rows, &mut budget)?;
+    }
+    if rows.iter().any(|table| !table.is_empty()) {
+        for index in to.max(from)..entries {
+            apply_later(view, journal + index * ENTRY_BYTES, &mut rows, &mut budget)?;
+        }
     }
     let mut tables = Vec::new();
     for (index, (table, touched)) in (0_u32..).zip(view.layout.tables.iter().zip(rows)) {
@@ -54,23 +63,38 @@ pub(crate) fn diff(view: View, from: u32, bytes_max: usize) -> Result<StateDiff>
     Ok(StateDiff { tables })
 }
 
-fn apply(view: View, entry: u32, rows: &mut [IndexMap<u32, Touched>], budget: &mut Budget) -> Result<()> {
+/// An entry's words: operation, table, row address, column or slot.
+fn read(view: View, entry: u32) -> Result<[u32; 4]> {
     let word =
         |offset: u32| view.memory.u32(entry + offset).map_err(|_| corrupt("the journal lies outside the memory"));
-    let (operation, table, address, column) = (word(0)?, word(4)?, word(8)?, word(12)?);
-    let layout = view.layout.tables.get(table as usize).ok_or_else(|| corrupt("a journal entry names no table"))?;
+    let words = [word(0)?, word(4)?, word(8)?, word(12)?];
+    if words[1] as usize >= view.layout.tables.len() {
+        return Err(corrupt("a journal entry names no table"));
+    }
+    Ok(words)
+}
+
+/// The column before an update.
+fn before(view: View, entry: u32, table: u32, column: u32, budget: &mut Budget) -> Result<Value> {
+    let fields = &view.layout.tables[table as usize].row.fields;
+    let field = fields.get(column as usize).ok_or_else(|| corrupt("a journal entry names no column"))?;
+    budget.value(view.memory, entry + BEFORE, &field.ty)
+}
+
+fn apply(view: View, entry: u32, rows: &mut [IndexMap<u32, Touched>], budget: &mut Budget) -> Result<()> {
+    let [operation, table, address, column] = read(view, entry)?;
     let (number, _) = view.row_header(table, address)?;
     let touched = rows[table as usize].entry(address).or_default();
     touched.number = number;
     match operation {
         INSERT => touched.inserted = true,
         DELETE => touched.deleted = true,
+        UPDATE if column as usize >= view.layout.tables[table as usize].row.fields.len() => {
+            return Err(corrupt("a journal entry names no column"));
+        }
         UPDATE => {
-            let field =
-                layout.row.fields.get(column as usize).ok_or_else(|| corrupt("a journal entry names no column"))?;
             if !touched.inserted && touched.before.iter().all(|(c, _)| *c != column) {
-                let value = budget.value(view.memory, entry + BEFORE, &field.ty)?;
-                touched.before.push((column, value));
+                touched.before.push((column, before(view, entry, table, column, budget)?));
             }
         }
         _ => return Err(corrupt("a journal entry has an unknown operation")),
@@ -78,21 +102,47 @@ fn apply(view: View, entry: u32, rows: &mut [IndexMap<u32, Touched>], budget: &m
     Ok(())
 }
 
+/// An entry after those in question: its row held until then what it says was there before.
+fn apply_later(view: View, entry: u32, rows: &mut [IndexMap<u32, Touched>], budget: &mut Budget) -> Result<()> {
+    let [operation, table, address, column] = read(view, entry)?;
+    let Some(touched) = rows[table as usize].get_mut(&address) else { return Ok(()) };
+    match operation {
+        DELETE => touched.deleted_later = true,
+        UPDATE if touched.after.iter().all(|(c, _)| *c != column) => {
+            touched.after.push((column, before(view, entry, table, column, budget)?));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// A row as it was after the entries in question.
+fn row_after(view: View, table: u32, address: u32, touched: &Touched, budget: &mut Budget) -> Result<Row> {
+    let mut row = view.row(table, address, budget)?;
+    put(&mut row, &touched.after);
+    Ok(row)
+}
+
+/// Replaces columns by number.
+fn put(row: &mut Row, columns: &[(u32, Value)]) {
+    for (column, value) in columns {
+        if let Some((_, slot)) = row.iter_mut().nth(*column as usize) {
+            slot.clone_from(value);
+        }
+    }
+}
+
 fn settle(view: View, table: u32, address: u32, row: Touched, diff: &mut TableDiff, budget: &mut Budget) -> Result<()> {
     let deleted = view.row_header(table, address)?.1;
-    if deleted != row.deleted {
+    if deleted != (row.deleted || row.deleted_later) {
         return Err(corrupt("a row and the journal disagree on whether it is deleted"));
     }
     match (row.inserted, row.deleted) {
         (true, true) => {}
-        (true, false) => diff.inserted.push(view.row(table, address, budget)?),
+        (true, false) => diff.inserted.push(row_after(view, table, address, &row, budget)?),
         (false, true) => {
             let mut old = view.row(table, address, budget)?;
-            for (column, value) in row.before {
-                if let Some((_, slot)) = old.iter_mut().nth(column as usize) {
-                    *slot = value;
-                }
-            }
+            put(&mut old, &row.before);
             diff.deleted.push(old);
         }
         (false, false) => {
@@ -101,7 +151,10 @@ fn settle(view: View, table: u32, address: u32, row: Touched, diff: &mut TableDi
             changed.sort_by_key(|(column, _)| *column);
             let (mut before, mut after) = (Row::new(), Row::new());
             for (column, old) in changed {
-                let new = view.column(table, address, column as usize, budget)?;
+                let new = match row.after.iter().find(|(c, _)| *c == column) {
+                    Some((_, value)) => value.clone(),
+                    None => view.column(table, address, column as usize, budget)?,
+                };
                 if new != old {
                     let name = &fields[column as usize].name;
                     before.insert(name.clone(), old);

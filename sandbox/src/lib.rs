@@ -57,6 +57,7 @@ mod diff;
 mod engine;
 mod error;
 mod guest;
+mod history;
 mod instance;
 mod journal;
 mod json;
@@ -79,7 +80,8 @@ mod wit;
 
 pub use diff::{RowUpdate, StateDiff, TableDiff};
 pub use error::{Error, Result};
-pub use instance::{FOREIGN_BYTES_MAX, FOREIGN_CALLS_MAX, Instance, Mark};
+pub use history::{FOREIGN_BYTES_MAX, FOREIGN_CALLS_MAX};
+pub use instance::{Instance, Mark};
 pub use limits::{Config, Limits};
 pub use outcome::{Call, CallOutcome, Trap};
 pub use program::{Export, Path, Program};

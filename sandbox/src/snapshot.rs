@@ -39,6 +39,11 @@ impl Snapshot {
         snapshot
     }
 
+    /// Bytes of its pages.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Writes the pages into a fresh guest.
     pub(crate) fn apply(&self, guest: &mut CoreGuest) -> Result<()> {
         let internal = |what: &str| Error::Internal(format!("a snapshot could not be restored: {what}"));

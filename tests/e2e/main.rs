@@ -3,6 +3,7 @@
 mod attacks;
 mod exports;
 mod journey;
+mod replay;
 mod resume;
 mod suites;
 mod support;

@@ -152,7 +152,11 @@ async fn episodes(global: &Global, store: &Store, sandbox: &Sandbox, tasks: Task
         .iter()
         .map(|d| {
             let key = &d.key;
-            format!("{}@{}#{}: {} was {} and is {}", key.task_id, key.policy, key.sample, d.place, d.stored, d.now)
+            let step = d.step.map(|n| format!("step {n}, ")).unwrap_or_default();
+            format!(
+                "{}@{}#{}: {step}{}, byte {}: was `{}` and is `{}`",
+                key.task_id, key.policy, key.sample, d.part, d.byte, d.stored, d.now
+            )
         })
         .take(SHOWN_MAX)
         .collect();

@@ -171,6 +171,17 @@ impl Emitter<'_, '_> {
             ExprKind::Slice { list, start, stop } => self.slice(list, start.as_deref(), stop.as_deref()),
             ExprKind::InList { item, list } => self.in_list(item, list),
             ExprKind::InStr { part, text } => {
+                // What nearly every search does to every row, without a copy of either text.
+                if let (
+                    ExprKind::StrMap { op: StrMap::Lower, text: part },
+                    ExprKind::StrMap { op: StrMap::Lower, text },
+                ) = (&part.kind, &text.kind)
+                {
+                    self.expr(part)?;
+                    self.expr(text)?;
+                    self.call(Helper::ContainsFolded);
+                    return Ok(());
+                }
                 self.expr(part)?;
                 self.expr(text)?;
                 self.call(Helper::Contains);

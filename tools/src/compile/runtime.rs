@@ -23,6 +23,7 @@ helpers! {
     Raise "raise", NoteColumn "note_column", Rollback "rollback", Alive "alive", RowNew "row_new",
     RowLink "row_link", RowDelete "row_delete", FindRow "find_row", GetRow "get_row",
     ColumnHolds "column_holds", MakeKey "make_key", TextEqual "text_equal", TextCompare "text_compare", Concat "concat",
+    ContainsFolded "contains_folded",
     Contains "contains", TextTest "text_test", Fold "fold", Strip "strip", Characters "characters",
     IntText "int_text", MoneyText "money_text", DateText "date_text", Add "add",
     Subtract "subtract", Multiply "multiply", FloorDivide "floor_divide", Modulo "modulo", Percent "percent",

@@ -446,6 +446,39 @@
         (br $next)))
     (i32.const 0))
 
+  ;; `part.lower() in text.lower()` without copies: whether `part` occurs in `text`, ASCII letters of either case alike.
+  (func $contains_folded
+    (param $part i32) (param $part_length i32) (param $text i32) (param $length i32) (result i32)
+    (local $first i32) (local $at i32) (local $last i32) (local $a i32) (local $b i32)
+    (if (i32.eqz (local.get $part_length)) (then (return (i32.const 1))))
+    (if (i32.lt_u (local.get $length) (local.get $part_length)) (then (return (i32.const 0))))
+    (local.set $first (i32.load8_u (local.get $part)))
+    (local.set $first
+      (i32.xor (local.get $first)
+        (i32.shl (i32.lt_u (i32.sub (local.get $first) (i32.const 65)) (i32.const 26)) (i32.const 5))))
+    (local.set $last (i32.add (local.get $text) (i32.sub (local.get $length) (local.get $part_length))))
+    (loop $start
+      (local.set $a (i32.load8_u (local.get $text)))
+      (local.set $at (i32.const 1))
+      (if (i32.eq (local.get $first)
+            (i32.xor (local.get $a)
+              (i32.shl (i32.lt_u (i32.sub (local.get $a) (i32.const 65)) (i32.const 26)) (i32.const 5))))
+        (then
+          (loop $next
+            (if (i32.eq (local.get $at) (local.get $part_length)) (then (return (i32.const 1))))
+            (local.set $a (i32.load8_u (i32.add (local.get $text) (local.get $at))))
+            (local.set $b (i32.load8_u (i32.add (local.get $part) (local.get $at))))
+            (local.set $at (i32.add (local.get $at) (i32.const 1)))
+            (br_if $next
+              (i32.eq
+                (i32.xor (local.get $a)
+                  (i32.shl (i32.lt_u (i32.sub (local.get $a) (i32.const 65)) (i32.const 26)) (i32.const 5)))
+                (i32.xor (local.get $b)
+                  (i32.shl (i32.lt_u (i32.sub (local.get $b) (i32.const 65)) (i32.const 26)) (i32.const 5))))))))
+      (local.set $text (i32.add (local.get $text) (i32.const 1)))
+      (br_if $start (i32.le_u (local.get $text) (local.get $last))))
+    (i32.const 0))
+
   ;; Whether `text` starts (`end` 0) or ends (`end` 1) with `part`.
   (func $text_test
     (param $text i32) (param $length i32) (param $part i32) (param $part_length i32) (param $end i32)
@@ -815,27 +848,6 @@
       (local.set $query (i32.add (local.get $word) (local.get $size)))
       (br $next))
     (unreachable))
-
-  (func $contains_folded
-    (param $part i32) (param $part_length i32) (param $text i32) (param $length i32) (result i32)
-    (local $at i32)
-    (block $no
-      (loop $start
-        (br_if $no (i32.lt_u (local.get $length) (local.get $part_length)))
-        (local.set $at (i32.const 0))
-        (block $differs
-          (loop $next
-            (if (i32.eq (local.get $at) (local.get $part_length)) (then (return (i32.const 1))))
-            (br_if $differs
-              (i32.ne
-                (call $lower_byte (i32.load8_u (i32.add (local.get $part) (local.get $at))))
-                (call $lower_byte (i32.load8_u (i32.add (local.get $text) (local.get $at))))))
-            (local.set $at (i32.add (local.get $at) (i32.const 1)))
-            (br $next)))
-        (local.set $text (i32.add (local.get $text) (i32.const 1)))
-        (local.set $length (i32.sub (local.get $length) (i32.const 1)))
-        (br $start)))
-    (i32.const 0))
 
   ;; The characters `from` to `to` of a text that has so many.
   (func $text_slice (param $text i32) (param $length i32) (param $from i32) (param $to i32) (result i32 i32)
