@@ -1,6 +1,7 @@
 # Everything a newcomer types. Each target sets up what it needs; a second run finds it done.
 #   make demo    build, then the whole story in a minute: synthesize, roll out, export, report
 #   make test    every test that needs no GPU and no network
+#   make test-exports   lets the programs that read exports judge them (needs network and Python 3.12 once; 9 GB)
 #   make build | bench | bench-all | lint | doc
 
 SHELL := bash
@@ -29,6 +30,11 @@ demo: setup
 
 test: setup
 	$(CARGO) test --locked --workspace
+
+# Third-party readers in environments of their own under third_party/exports; what cannot be installed is skipped aloud.
+test-exports: setup
+	$(CARGO) build --locked --workspace --bin terrarium --example fill
+	python3 tests/exports/run.py $${CARGO_TARGET_DIR:-target}/debug/terrarium $${CARGO_TARGET_DIR:-target}/debug/examples/fill
 
 # The table of docs/performance.md in three to six minutes, in the optimised profile `bench` (the first run builds it, without libtorch).
 bench:

@@ -46,13 +46,15 @@ pub enum Command {
     Eval(EvalArgs),
     /// Re-run certificates, or replay and re-score stored episodes.
     Verify(VerifyArgs),
-    /// Write episodes as JSONL that trainers load.
+    /// Write episodes and tasks as files that trainers load.
     Export(ExportArgs),
     /// Show one environment, task or episode.
     #[command(subcommand)]
     Show(ShowCommand),
     /// What the database holds.
     Stats(StatsArgs),
+    /// Add what other databases hold to `--db`.
+    Merge(MergeArgs),
     /// The embedded model.
     #[cfg(feature = "torch")]
     #[command(subcommand)]
@@ -251,33 +253,98 @@ pub struct VerifyArgs {
 /// Export formats.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// OpenAI chat messages and tools, one episode a line.
+    /// OpenAI chat messages and tools, one episode a row.
     Openai,
+    /// TRL SFT: messages and tools of solved episodes.
+    Trl,
+    /// TRL DPO: prompt, chosen, rejected.
+    TrlDpo,
+    /// TRL KTO: prompt, completion, label.
+    TrlKto,
+    /// TRL GRPO: prompts, one task a row.
+    TrlGrpo,
+    /// verl RL, one task a row.
+    Verl,
+    /// verl multi-turn SFT, solved episodes.
+    VerlSft,
+    /// SkyRL prompts, one task a row.
+    Skyrl,
+    /// SkyRL tokenised SFT: exact tokens and loss mask of solved episodes of the embedded model.
+    SkyrlSft,
+    /// Traces of verifiers (version 1).
+    Verifiers,
+    /// Agent Trajectory Interchange Format 1.7.
+    Atif,
+    /// Agent Data Protocol 1.2.
+    Adp,
+    /// NeMo Gym input rows, one task a row.
+    Nemo,
+}
+
+/// Kinds of exported files.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Files {
+    /// One JSON object a line.
+    Jsonl,
+    /// The same, compressed with zstd.
+    Zst,
+    /// Parquet with zstd.
+    Parquet,
 }
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  terrarium export --format openai --out data/\n  terrarium export --out data/ --policy expert --solved\n\nLoad it: datasets.load_dataset(\"json\", data_files=\"data/train.jsonl\")"
+    after_help = "Examples:\n  terrarium export --out data/                                    every scored episode, OpenAI chat\n  terrarium export --format trl --policy expert --out sft/\n  terrarium export --format trl-dpo --best 1 --out pairs/\n  terrarium export --format verl --files parquet --where 'pass_rate BETWEEN 0.1 AND 0.9' --out rl/\n\n--where is an SQL expression over task_id, environment_id, suite, domain, split, kind, difficulty, calls, writes, tool_count, depth,\ndistractors, pass_rate; for episodes also policy, sample, outcome, reward, turns, step_count, trace_count, tokens, group_episodes,\ngroup_scored, group_solved; for tasks also episodes, scored, solved. docs/exports.md has a loader for each trainer."
 )]
 pub struct ExportArgs {
-    /// Format of the lines.
+    /// Format of the rows.
     #[arg(long, value_enum, default_value = "openai")]
     pub format: Format,
+    /// Kind of the files.
+    #[arg(long, value_enum, default_value = "jsonl")]
+    pub files: Files,
     /// Folder for the files and the dataset card.
     #[arg(long)]
     pub out: PathBuf,
-    /// Only this policy.
+    /// Only this policy (may be given several times).
     #[arg(long)]
-    pub policy: Option<String>,
+    pub policy: Vec<String>,
     /// train | validation | test_suite | test_process | all
     #[arg(long, default_value = "all")]
     pub split: String,
-    /// Only episodes with reward 1.
+    /// Only this kind of task.
     #[arg(long)]
+    pub kind: Option<String>,
+    /// Only episodes with reward 1 (what trl, verl-sft and skyrl-sft take anyway).
+    #[arg(long, conflicts_with_all = ["failed", "include_broken"])]
     pub solved: bool,
+    /// Also failed episodes, in formats that take only solved ones.
+    #[arg(long)]
+    pub failed: bool,
     /// Also episodes without a reward (broken runs); their `reward` is null.
     #[arg(long)]
     pub include_broken: bool,
+    /// Only rows for which this SQL expression holds.
+    #[arg(long = "where", value_name = "EXPRESSION")]
+    pub condition: Option<String>,
+    /// Only the best N episodes of each task and policy; for trl-dpo: at most N pairs a task.
+    #[arg(long, value_name = "N")]
+    pub best: Option<u32>,
+    /// Only episodes of at most N tokens (without token traces: a quarter of the bytes of messages and tools).
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<u64>,
+    /// Episodes of at most N tokens in all, spread over the environments.
+    #[arg(long, value_name = "N")]
+    pub total_tokens: Option<u64>,
+    /// At most N rows, the first in order.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// Leave out training tasks that are near-duplicates of a task of another split.
+    #[arg(long)]
+    pub split_safe: bool,
+    /// Write the agent's thinking (`reasoning_content`).
+    #[arg(long)]
+    pub thinking: bool,
     /// Write `arguments` and `tools` as JSON values instead of JSON strings.
     #[arg(long)]
     pub objects: bool,
@@ -300,6 +367,15 @@ pub enum ShowCommand {
         /// `TASK`, `TASK@POLICY` or `TASK@POLICY#SAMPLE`.
         id: String,
     },
+    /// All policies side by side and episodes to read, as one HTML page that needs nothing else.
+    Report {
+        /// Where the page goes.
+        #[arg(long, value_name = "FILE")]
+        html: PathBuf,
+        /// At most this many episodes to read.
+        #[arg(long, default_value_t = 120)]
+        episodes: usize,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -307,6 +383,22 @@ pub struct StatsArgs {
     /// Also check the database's integrity.
     #[arg(long)]
     pub check: bool,
+    /// Count the kept sums again from the episodes, first.
+    #[arg(long)]
+    pub rebuild: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  terrarium merge machine-a.db machine-b.db --db all.db\n\nNothing is added twice; stopped or killed, the same command goes on. What has the same key and other content is named and left\nout, and the exit code is 1."
+)]
+pub struct MergeArgs {
+    /// Databases to read.
+    #[arg(required = true, value_name = "FILE")]
+    pub sources: Vec<PathBuf>,
+    /// Give episodes whose task, policy and sample are taken by another episode the next free sample number.
+    #[arg(long)]
+    pub renumber: bool,
 }
 
 #[cfg(feature = "torch")]

@@ -9,6 +9,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection, Executor};
 use std::time::{Duration, Instant};
+use terrarium_dataset::export::{ExportOptions, Format, export};
 use terrarium_dataset::{EpisodeFilter, Store};
 use terrarium_envs::episode::Episode;
 use terrarium_envs::task::Task;
@@ -174,9 +175,8 @@ fn read(criterion: &mut Criterion) {
     let out = dir.path().join("out");
     group.bench_function("export_openai", |bencher| {
         bencher.iter(|| {
-            let options = terrarium_dataset::export::openai::OpenAiOptions::default();
-            let filter = EpisodeFilter::default();
-            runtime.block_on(terrarium_dataset::export::openai::export(&store, &filter, &out, &options)).unwrap().rows
+            let options = ExportOptions::new(Format::OpenAi);
+            runtime.block_on(export(&store, &options, &out)).unwrap().rows
         });
     });
     group.finish();

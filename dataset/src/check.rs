@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::filter::{EpisodeFilter, TaskFilter};
 use crate::store::Store;
+use crate::summaries;
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, Row};
 use std::collections::BTreeMap;
@@ -51,7 +52,7 @@ impl CheckReport {
 
 impl Store {
     /// Checks the whole database: `PRAGMA integrity_check` (pages, indexes, unique keys, column rules), foreign keys, digests of
-    /// components, splits of tasks, and rewards against outcomes. Reads everything once.
+    /// components, splits of tasks, rewards against outcomes, and the sums against what they count. Reads everything twice.
     ///
     /// # Errors
     /// Only what keeps it from looking at all: locked, no permission. Damage is a finding.
@@ -65,6 +66,7 @@ impl Store {
         let splits = self.check_environments(&mut report).await?;
         self.check_tasks(&mut report, &splits).await?;
         self.check_episodes(&mut report).await?;
+        self.check_summaries(&mut report).await?;
         Ok(report)
     }
 
@@ -101,6 +103,20 @@ impl Store {
             }
             Err(Error::Corrupt { detail, .. }) => report.add("file", detail),
             Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    async fn check_summaries(&self, report: &mut CheckReport) -> Result<()> {
+        for table in summaries::TABLES {
+            report.count(table, 1);
+            let (extra, missing) = self.summary_differences(table).await?;
+            if extra + missing > 0 {
+                let detail = format!(
+                    "{extra} sums are not what the episodes come to, {missing} are missing; `terrarium stats --rebuild` counts them again"
+                );
+                report.add(format!("table {table}"), detail);
+            }
         }
         Ok(())
     }

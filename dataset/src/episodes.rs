@@ -5,25 +5,29 @@ use crate::filter::EpisodeFilter;
 use crate::rows::environment::split;
 use crate::rows::task::kind;
 use crate::rows::{episode as rows, json, trace};
+use crate::select::Selection;
 use crate::store::Store;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, Connection, Executor, QueryBuilder, Row, Sqlite};
+use sqlx::{AssertSqlSafe, Row};
 use std::collections::{BTreeMap, VecDeque};
 use terrarium_envs::environment::Split;
 use terrarium_envs::episode::{Episode, EpisodeKey, Step, TokenTrace};
 use terrarium_envs::task::Kind;
 
 /// Episodes read at a time: some 2 MB.
-const PAGE: u64 = 128;
+const PAGE: i64 = 128;
+
+/// The rows that a cursor reads, numbered from 1 in their order.
+pub(crate) const SELECTED: &str = "CREATE TEMP TABLE selected (n INTEGER PRIMARY KEY, id INTEGER NOT NULL)";
 
 /// Reads episodes one after another, ordered by task, policy, sample. It sees the database as it was when it was made, whatever is
 /// written meanwhile. It holds a connection of its own until it is dropped.
 pub struct EpisodeCursor {
     store: Store,
     connection: SqliteConnection,
-    filter: EpisodeFilter,
-    after: Option<EpisodeKey>,
-    left: u64,
+    without_traces: bool,
+    /// The number of the first row that was not read.
+    next: i64,
     page: VecDeque<StoredEpisode>,
 }
 
@@ -41,20 +45,7 @@ pub struct StoredEpisode {
 impl Store {
     /// The episodes that a filter means, one after another.
     pub async fn episodes(&self, filter: &EpisodeFilter) -> Result<EpisodeCursor> {
-        let options = self.shared.readers.connect_options();
-        let mut connection = self.sql(SqliteConnection::connect_with(&options).await)?;
-        self.sql(connection.execute("BEGIN").await)?;
-        // The first read fixes what the transaction sees.
-        self.sql(sqlx::query("SELECT 1 FROM meta LIMIT 1").fetch_optional(&mut connection).await)?;
-        let left = filter.limit.unwrap_or(u64::MAX);
-        Ok(EpisodeCursor {
-            store: self.clone(),
-            connection,
-            filter: filter.clone(),
-            after: None,
-            left,
-            page: VecDeque::new(),
-        })
+        self.select(&Selection::from(filter.clone())).await
     }
 
     /// One episode.
@@ -135,6 +126,11 @@ impl Store {
 }
 
 impl EpisodeCursor {
+    /// A cursor over the rows of `temp.selected` of a connection.
+    pub(crate) fn new(store: Store, connection: SqliteConnection, without_traces: bool) -> EpisodeCursor {
+        EpisodeCursor { store, connection, without_traces, next: 1, page: VecDeque::new() }
+    }
+
     /// The next episode, or none at the end.
     pub async fn next(&mut self) -> Result<Option<Episode>> {
         Ok(self.next_stored().await?.map(|stored| stored.episode))
@@ -142,7 +138,7 @@ impl EpisodeCursor {
 
     /// The next episode with its task's split and kind, or none at the end.
     pub async fn next_stored(&mut self) -> Result<Option<StoredEpisode>> {
-        if self.page.is_empty() && self.left > 0 {
+        if self.page.is_empty() {
             self.read_page().await?;
         }
         Ok(self.page.pop_front())
@@ -158,34 +154,26 @@ impl EpisodeCursor {
     }
 
     async fn read_page(&mut self) -> Result<()> {
-        // A cross join keeps episodes outside, so that their unique index gives the order without sorting.
+        // Cross joins keep the order of the selection without sorting.
         let text = format!(
-            "SELECT {}, t.split, t.kind FROM episodes e CROSS JOIN tasks t ON t.id = e.task_id WHERE TRUE",
+            "SELECT {}, t.split, t.kind FROM temp.selected s CROSS JOIN episodes e ON e.id = s.id \
+             CROSS JOIN tasks t ON t.id = e.task_id WHERE s.n >= ? AND s.n < ? ORDER BY s.n",
             rows::COLUMNS
         );
-        let mut query = QueryBuilder::<Sqlite>::new(text);
-        if let Some(after) = &self.after {
-            query.push(" AND (e.task_id, e.policy, e.sample) > (").push_bind(after.task_id.clone());
-            query.push(", ").push_bind(after.policy.clone()).push(", ").push_bind(after.sample).push(")");
-        }
-        self.filter.push(&mut query);
-        let size = PAGE.min(self.left);
-        query.push(" ORDER BY e.task_id, e.policy, e.sample LIMIT ").push_bind(size.cast_signed());
-        let found = self.store.sql(query.build().fetch_all(&mut self.connection).await)?;
-        self.left = if found.len() as u64 == size { self.left - size } else { 0 };
-        let traces = !self.filter.without_traces;
+        let query = sqlx::query(AssertSqlSafe(text)).bind(self.next).bind(self.next + PAGE);
+        let found = self.store.sql(query.fetch_all(&mut self.connection).await)?;
+        self.next += PAGE;
         let mut heads = Vec::with_capacity(found.len());
         for row in &found {
             let split = split(self.store.sql(row.try_get("split"))?).map_err(|e| self.store.corrupt(e))?;
             heads.push((split, kind(self.store.sql(row.try_get("kind"))?).map_err(|e| self.store.corrupt(e))?));
         }
-        let episodes = self.store.assemble(&mut self.connection, found, traces).await?;
+        let episodes = self.store.assemble(&mut self.connection, found, !self.without_traces).await?;
         self.page = episodes
             .into_iter()
             .zip(heads)
             .map(|(episode, (split, kind))| StoredEpisode { episode, split, kind })
             .collect();
-        self.after = self.page.back().map(|e| e.episode.key.clone());
         Ok(())
     }
 }

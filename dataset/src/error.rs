@@ -144,6 +144,24 @@ pub enum Error {
         /// Why.
         detail: String,
     },
+    /// A condition that is not one expression over the columns that there are.
+    #[error("`{text}` is not a condition that can be used: {detail}; it may speak of {columns}")]
+    Expression {
+        /// What was written.
+        text: String,
+        /// What is wrong with it.
+        detail: String,
+        /// The columns.
+        columns: String,
+    },
+    /// Parquet has columns, and this format has none that are the same in every row.
+    #[error(
+        "rows of {format} have no fixed columns that Parquet could store; write JSON lines, or choose another format"
+    )]
+    NoColumns {
+        /// The format.
+        format: &'static str,
+    },
     /// Anything else SQLite says.
     #[error("{}: {source}", path.display())]
     Sql {

@@ -52,10 +52,11 @@ pub struct Pass {
 }
 
 /// One task of one policy.
-struct TaskCounts {
-    episodes: u64,
-    scored: u64,
-    solved: u64,
+#[derive(Clone, Copy)]
+pub(crate) struct TaskCounts {
+    pub episodes: u64,
+    pub scored: u64,
+    pub solved: u64,
 }
 
 /// The first and last number of calls of the bucket that `calls` falls in.
@@ -107,19 +108,20 @@ impl Store {
             episodes: tasks.iter().map(|t| t.episodes).sum(),
             scored: tasks.iter().map(|t| t.scored).sum(),
             solved: tasks.iter().map(|t| t.solved).sum(),
-            pass: ks.iter().filter_map(|k| pass(&tasks, *k)).collect(),
+            pass: ks.iter().filter_map(|k| pass(tasks.iter().map(|t| (*t, 1)), *k)).collect(),
         };
         Ok(groups.into_iter().map(row).collect())
     }
 }
 
-fn pass(tasks: &[TaskCounts], k: u64) -> Option<Pass> {
+/// Estimates for one k over tasks, each with how many there are like it; none if no task has k scored episodes.
+pub(crate) fn pass(tasks: impl Iterator<Item = (TaskCounts, u64)>, k: u64) -> Option<Pass> {
     let (mut n, mut at, mut pow) = (0, 0.0, 0.0);
-    for task in tasks {
+    for (task, count) in tasks {
         if let (Some(a), Some(p)) = (pass_at_k(task.scored, task.solved, k), pass_pow_k(task.scored, task.solved, k)) {
-            n += 1;
-            at += a;
-            pow += p;
+            n += count;
+            at += a * count as f64;
+            pow += p * count as f64;
         }
     }
     Some(Pass { k, tasks: n, at: wilson(at, n, Z_95)?, pow: wilson(pow, n, Z_95)? })

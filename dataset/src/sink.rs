@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::rows::pack::Packer;
 use crate::rows::{episode as rows, trace};
 use crate::store::Store;
+use crate::summaries::Batch;
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,6 +29,7 @@ impl Store {
         if episodes.is_empty() {
             return Ok(());
         }
+        let batch = Batch::of(&episodes);
         let mut transaction = self.begin().await?;
         let connection = transaction.connection();
         let last: i64 = self
@@ -58,6 +60,7 @@ impl Store {
         self.sql(rows::TABLE.insert(&mut *connection, episode_rows).await)?;
         self.sql(rows::STEPS.insert(&mut *connection, step_rows).await)?;
         self.sql(trace::TABLE.insert(&mut *connection, trace_rows).await)?;
+        self.add_to_summaries(&mut *connection, &batch).await?;
         transaction.commit().await
     }
 

@@ -30,8 +30,8 @@ pub struct Stats {
     pub rejected: BTreeMap<String, u64>,
 }
 
-const TABLES: [&str; 9] =
-    ["environments", "tasks", "episodes", "steps", "traces", "runs", "metrics", "synthesis", "rejected"];
+/// Tables that are counted row by row. Episodes, steps and traces are many and large: their sums are kept.
+const TABLES: [&str; 6] = ["environments", "tasks", "runs", "metrics", "synthesis", "rejected"];
 
 impl Store {
     /// Counts everything, at one moment.
@@ -43,6 +43,11 @@ impl Store {
         let mut stats = Stats { bytes: std::fs::metadata(self.path()).map_or(0, |m| m.len()), ..Stats::default() };
         for table in TABLES {
             let rows: i64 = self.one(&mut connection, &format!("SELECT count(*) FROM {table}")).await?;
+            stats.tables.insert(table.to_owned(), rows.cast_unsigned());
+        }
+        for (table, column) in [("episodes", "episodes"), ("steps", "steps"), ("traces", "traces")] {
+            let query = format!("SELECT coalesce(sum({column}), 0) FROM episode_totals");
+            let rows: i64 = self.one(&mut connection, &query).await?;
             stats.tables.insert(table.to_owned(), rows.cast_unsigned());
         }
         let environments: Vec<(String, i64)> =
@@ -59,7 +64,7 @@ impl Store {
         let calls: Vec<(Option<f64>, Option<i64>)> =
             self.all(&mut connection, "SELECT avg(calls), max(calls) FROM tasks").await?;
         stats.calls = calls.first().and_then(|(mean, most)| Some(((*mean)?, (*most)?.cast_unsigned())));
-        let query = "SELECT policy, outcome, count(*) FROM episodes GROUP BY policy, outcome ORDER BY policy, outcome";
+        let query = "SELECT policy, outcome, sum(episodes) FROM episode_totals GROUP BY policy, outcome ORDER BY policy, outcome";
         stats.episodes = triples(self.all(&mut connection, query).await?);
         let query = "SELECT r.key, sum(r.value) FROM synthesis s, json_each(s.rejected) r GROUP BY r.key";
         let rejected: Vec<(String, i64)> = self.all(&mut connection, query).await?;

@@ -4,48 +4,10 @@ mod support;
 
 use std::path::Path;
 use std::process::Command;
-use terrarium_dataset::export::openai::{OpenAiOptions, export};
-use terrarium_dataset::{EpisodeFilter, Store, TaskFilter};
+use terrarium_dataset::export::{ExportOptions, Format, export};
+use terrarium_dataset::{EpisodeFilter, TaskFilter};
 use terrarium_envs::environment::Split;
-use terrarium_envs::episode::Episode;
-use terrarium_envs::message::Message;
 use terrarium_envs::outcome::Outcome;
-
-/// Environments 0..4 (one a split), 3 tasks each, 2 policies, episodes with and without a reward.
-async fn filled(dir: &Path, order: usize) -> Store {
-    let store = Store::create(dir.join("terrarium.db")).await.unwrap();
-    store.put_meta("seed", "7").await.unwrap();
-    let mut all: Vec<Episode> = Vec::new();
-    for n in 0..4 {
-        let environment = support::environment((n + order) % 4);
-        let tasks: Vec<_> = (0..3).map(|n| support::task(&environment, n)).collect();
-        store.put_environment_with_tasks(&environment, &tasks, None).await.unwrap();
-        for task in &tasks {
-            for policy in ["expert", "openai:some/model|v2"] {
-                for sample in 0..3 {
-                    let mut episode = support::episode(task, &environment.system, policy, sample, 3 + sample as usize);
-                    if sample == 1 {
-                        episode.outcome = Outcome::PolicyError;
-                        episode.reward = None;
-                        episode.error = Some("the endpoint said 500".into());
-                    }
-                    if let Some(Message::Assistant { reasoning, .. }) = episode.messages.get_mut(2) {
-                        *reasoning = "First I look.".into();
-                    }
-                    episode.elapsed_us = order as u64;
-                    all.push(episode);
-                }
-            }
-        }
-    }
-    if order % 2 == 1 {
-        all.reverse();
-    }
-    for batch in all.chunks(5 + order) {
-        store.put_episodes(batch.to_vec()).await.unwrap();
-    }
-    store
-}
 
 fn read(dir: &Path, name: &str) -> String {
     std::fs::read_to_string(dir.join(name)).unwrap()
@@ -54,9 +16,9 @@ fn read(dir: &Path, name: &str) -> String {
 #[tokio::test]
 async fn a_line_and_the_card() {
     let dir = tempfile::tempdir().unwrap();
-    let store = filled(dir.path(), 0).await;
+    let store = support::filled(dir.path(), 0).await;
     let out = dir.path().join("out");
-    let summary = export(&store, &EpisodeFilter::default(), &out, &OpenAiOptions::default()).await.unwrap();
+    let summary = export(&store, &ExportOptions::new(Format::OpenAi), &out).await.unwrap();
     let files: Vec<_> = summary.files.iter().map(|f| (f.name.to_str().unwrap(), f.split, f.rows)).collect();
     let expected = [
         ("train.jsonl", Some("train"), 18),
@@ -83,10 +45,10 @@ async fn the_same_content_gives_the_same_bytes() {
     let mut exports = Vec::new();
     for order in 0..3 {
         let dir = tempfile::tempdir().unwrap();
-        let store = filled(dir.path(), order).await;
+        let store = support::filled(dir.path(), order).await;
         let out = dir.path().join("out");
-        let options = OpenAiOptions { thinking: true, ..OpenAiOptions::default() };
-        export(&store, &EpisodeFilter::default(), &out, &options).await.unwrap();
+        let options = ExportOptions { thinking: true, ..ExportOptions::new(Format::OpenAi) };
+        export(&store, &options, &out).await.unwrap();
         exports
             .push(Split::ALL.map(|s| read(&out, &format!("{}.jsonl", s.name()))).join("") + &read(&out, "README.md"));
     }
@@ -100,9 +62,9 @@ async fn the_same_content_gives_the_same_bytes() {
 #[tokio::test]
 async fn options_and_filters() {
     let dir = tempfile::tempdir().unwrap();
-    let store = filled(dir.path(), 0).await;
+    let store = support::filled(dir.path(), 0).await;
     let out = dir.path().join("out");
-    export(&store, &EpisodeFilter::default(), &out, &OpenAiOptions::default()).await.unwrap();
+    export(&store, &ExportOptions::new(Format::OpenAi), &out).await.unwrap();
     assert!(!read(&out, "train.jsonl").contains("First I look"), "thinking leaves only when asked for");
 
     // A smaller export into the same folder replaces it: no file of a split that is empty now stays.
@@ -113,8 +75,8 @@ async fn options_and_filters() {
         policies: vec!["expert".into()],
         ..EpisodeFilter::default()
     };
-    let options = OpenAiOptions { tools_as_objects: true, ..OpenAiOptions::default() };
-    let summary = export(&store, &filter, &out, &options).await.unwrap();
+    let options = ExportOptions { objects: true, selection: filter.into(), ..ExportOptions::new(Format::OpenAi) };
+    let summary = export(&store, &options, &out).await.unwrap();
     assert_eq!(summary.rows, 3);
     let mut names: Vec<_> =
         std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
@@ -129,18 +91,17 @@ async fn options_and_filters() {
     }
     // Nothing at all is an export too.
     let none = EpisodeFilter { policies: vec!["nobody".into()], ..EpisodeFilter::default() };
-    let summary = export(&store, &none, &out, &OpenAiOptions::default()).await.unwrap();
+    let options = ExportOptions { selection: none.into(), ..ExportOptions::new(Format::OpenAi) };
+    let summary = export(&store, &options, &out).await.unwrap();
     assert_eq!((summary.rows, summary.files.len()), (0, 1));
 }
 
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    let store = filled(dir.path(), 0).await;
+    let store = support::filled(dir.path(), 0).await;
     std::fs::write(dir.path().join("file"), "").unwrap();
-    let error = export(&store, &EpisodeFilter::default(), &dir.path().join("file/out"), &OpenAiOptions::default())
-        .await
-        .unwrap_err();
+    let error = export(&store, &ExportOptions::new(Format::OpenAi), &dir.path().join("file/out")).await.unwrap_err();
     assert!(error.to_string().contains("file/out"), "{error}");
 }
 
@@ -155,12 +116,10 @@ async fn hugging_face_datasets_keeps_every_string() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let store = filled(dir.path(), 0).await;
+    let store = support::filled(dir.path(), 0).await;
     let out = dir.path().join("out");
     for thinking in [false, true] {
-        export(&store, &EpisodeFilter::default(), &out, &OpenAiOptions { thinking, ..OpenAiOptions::default() })
-            .await
-            .unwrap();
+        export(&store, &ExportOptions { thinking, ..ExportOptions::new(Format::OpenAi) }, &out).await.unwrap();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hf_datasets.py");
         let done = python(&[script, out.to_str().unwrap()]).unwrap();
         let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);

@@ -7,7 +7,7 @@ mod support;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use terrarium_dataset::export::openai::{OpenAiOptions, export};
+use terrarium_dataset::export::{ExportOptions, Format, export};
 use terrarium_dataset::{EpisodeFilter, RejectedExample, Store, Synthesis, TaskFilter};
 use terrarium_envs::sink::EpisodeSink;
 
@@ -25,9 +25,7 @@ async fn victim() {
         "synthesize" => synthesize(&store).await,
         "roll-out" => roll_out(&store).await,
         "export" => loop {
-            export(&store, &EpisodeFilter::default(), &Path::new(dir).join("out"), &OpenAiOptions::default())
-                .await
-                .unwrap();
+            export(&store, &ExportOptions::new(Format::OpenAi), &Path::new(dir).join("out")).await.unwrap();
         },
         other => panic!("unknown role {other}"),
     }
@@ -159,7 +157,7 @@ async fn a_killed_run_goes_on_and_ends_with_the_same_content() {
     assert!(a.collect().await.unwrap() == b.collect().await.unwrap());
     for store in [&mended, &whole] {
         let dir = store.path().parent().unwrap().join("export");
-        export(store, &EpisodeFilter::default(), &dir, &OpenAiOptions::default()).await.unwrap();
+        export(store, &ExportOptions::new(Format::OpenAi), &dir).await.unwrap();
     }
     for name in ["train.jsonl", "validation.jsonl", "test_suite.jsonl", "test_process.jsonl", "README.md"] {
         let read = |dir: &Path| std::fs::read(dir.join("export").join(name)).unwrap();
@@ -174,7 +172,7 @@ async fn a_killed_export_leaves_no_torn_file() {
     synthesize(&store).await;
     roll_out(&store).await;
     let expected_dir = dir.path().join("expected");
-    let summary = export(&store, &EpisodeFilter::default(), &expected_dir, &OpenAiOptions::default()).await.unwrap();
+    let summary = export(&store, &ExportOptions::new(Format::OpenAi), &expected_dir).await.unwrap();
     let mut leftovers = 0;
     for n in 0..12 {
         let mut child = start("export", dir.path());
@@ -196,7 +194,7 @@ async fn a_killed_export_leaves_no_torn_file() {
         }
     }
     eprintln!("{leftovers} unfinished files were left by 12 killed exports");
-    export(&store, &EpisodeFilter::default(), &dir.path().join("out"), &OpenAiOptions::default()).await.unwrap();
+    export(&store, &ExportOptions::new(Format::OpenAi), &dir.path().join("out")).await.unwrap();
     assert_eq!(
         std::fs::read_dir(dir.path().join("out")).unwrap().count(),
         summary.files.len(),

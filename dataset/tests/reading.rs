@@ -155,7 +155,7 @@ async fn the_views_show_what_was_stored() {
         sqlx::query("SELECT policy, split, kind, episodes, scored, solved FROM scoreboard ORDER BY split, kind");
     let scoreboard = scoreboard.fetch_all(&mut connection).await.unwrap();
     assert_eq!(scoreboard.len(), 4);
-    let counts: (i64, i64, f64) =
+    let counts: (i64, i64, i64) =
         (scoreboard[0].get("episodes"), scoreboard[0].get("scored"), scoreboard[0].get("solved"));
-    assert_eq!(counts, (2, 2, 1.0));
+    assert_eq!(counts, (2, 2, 1));
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Instant;
-use terrarium_dataset::export::openai::{self, OpenAiOptions};
+use terrarium_dataset::export::{self, ExportOptions, Format};
 use terrarium_dataset::{EpisodeFilter, Store, TaskFilter};
 use terrarium_envs::outcome::Outcome;
 use terrarium_sandbox::Sandbox;
@@ -97,7 +97,8 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<Ending> {
     let data = args.out.join("data");
     let outcomes = Outcome::ALL.into_iter().filter(|o| o.reward().is_some()).collect();
     let filter = EpisodeFilter { outcomes, ..EpisodeFilter::default() };
-    let exported = openai::export(&store, &filter, &data, &OpenAiOptions::default()).await?;
+    let options = ExportOptions { selection: filter.into(), ..ExportOptions::new(Format::OpenAi) };
+    let exported = export::export(&store, &options, &data).await?;
     let files: Vec<String> = exported.files.iter().map(|f| data.join(&f.name).display().to_string()).collect();
     output::note(global, &format!("    {} rows in {}", exported.rows, files.join(", ")));
 

@@ -3,8 +3,10 @@
 mod demo;
 mod eval;
 mod export;
+mod merge;
 #[cfg(feature = "torch")]
 mod model;
+mod report;
 mod rollout;
 mod show;
 mod stats;
@@ -29,6 +31,7 @@ pub async fn run(cli: Cli) -> Result<Ending> {
         Command::Export(args) => export::run(global, &args).await,
         Command::Show(command) => show::run(global, &command).await,
         Command::Stats(args) => stats::run(global, &args).await,
+        Command::Merge(args) => merge::run(global, &args).await,
         #[cfg(feature = "torch")]
         Command::Model(command) => model::run(global, &command),
     }

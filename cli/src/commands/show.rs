@@ -1,6 +1,7 @@
-//! `terrarium show env | task | episode`.
+//! `terrarium show env | task | episode | report`.
 
 use crate::args::{Global, ShowCommand};
+use crate::commands::report;
 use crate::{Ending, Usage, output};
 use anyhow::{Result, bail};
 use serde_json::Value;
@@ -15,6 +16,7 @@ use terrarium_envs::task::Task;
 pub async fn run(global: &Global, command: &ShowCommand) -> Result<Ending> {
     let store = Store::open(&global.db).await?;
     match command {
+        ShowCommand::Report { html, episodes } => return report::run(global, &store, html, *episodes).await,
         ShowCommand::Env { id } => {
             let environment = store.environment(id).await?;
             let tasks = store.task_ids(&TaskFilter { environment: Some(id.clone()), ..TaskFilter::default() }).await?;

@@ -9,6 +9,9 @@ use terrarium_dataset::Store;
 /// Runs the command.
 pub async fn run(global: &Global, args: &StatsArgs) -> Result<Ending> {
     let store = Store::open(&global.db).await?;
+    if args.rebuild {
+        store.rebuild_summaries().await?;
+    }
     let stats = store.stats().await?;
     let count = |table: &str| stats.tables.get(table).copied().unwrap_or(0);
     let mut json = json!({

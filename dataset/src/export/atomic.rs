@@ -29,11 +29,8 @@ impl AtomicFile {
     }
 
     /// Appends.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let writer = self.writer.as_mut().expect("only `finish` takes the writer");
-        writer.write_all(bytes).map_err(|e| io(&self.unfinished, &e))?;
-        self.bytes += bytes.len() as u64;
-        Ok(())
+    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.write_all(bytes).map_err(|e| io(&self.unfinished, &e))
     }
 
     /// Puts the file in its place; gives its size.
@@ -57,6 +54,18 @@ impl AtomicFile {
                 Err(io(&self.path, &error))
             }
         }
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.writer.as_mut().expect("only `finish` takes the writer").write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.writer.as_mut().expect("only `finish` takes the writer").flush()
     }
 }
 
@@ -95,12 +104,12 @@ mod tests {
     fn a_file_is_whole_or_not_there() {
         let dir = tempfile::tempdir().unwrap();
         let mut file = AtomicFile::create(dir.path(), "a.jsonl").unwrap();
-        file.write(b"one\n").unwrap();
+        file.append(b"one\n").unwrap();
         drop(file);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "an unfinished file stays behind");
 
         let mut file = AtomicFile::create(dir.path(), "a.jsonl").unwrap();
-        file.write(b"one\n").unwrap();
+        file.append(b"one\n").unwrap();
         assert!(!dir.path().join("a.jsonl").exists());
         assert_eq!(file.finish().unwrap(), 4);
         assert_eq!(std::fs::read(dir.path().join("a.jsonl")).unwrap(), b"one\n");

@@ -2,6 +2,7 @@
 
 use super::{from_json, json, messages};
 use crate::insert::{Row, Table};
+use crate::summaries;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use terrarium_envs::episode::{Episode, EpisodeKey, Step, TokenTrace};
@@ -10,8 +11,8 @@ use terrarium_envs::outcome::Outcome;
 /// How episodes are written.
 pub static TABLE: Table = Table::new(
     "INSERT INTO episodes (id, task_id, policy, sample, environment_id, seed, outcome, reward, turns, step_count, trace_count, \
-     elapsed_us, answer, error, checks, messages)",
-    16,
+     elapsed_us, text_bytes, tokens, sampled_tokens, answer, error, checks, messages)",
+    19,
 );
 
 /// How steps are written.
@@ -30,7 +31,8 @@ pub const STEP_COLUMNS: &str = "episode_id, turn, tool, outcome, fuel, elapsed_u
 /// The row of an episode with the internal id `id`, whose environment has the system message `system`.
 pub fn write(id: i64, episode: &mut Episode, system: &str) -> Row {
     let messages = messages::write(&episode.messages, &episode.steps, system);
-    Row::with_capacity(16)
+    let tokens = episode.traces.last().map_or(0, |last| last.prompt_ids.len() + last.token_ids.len());
+    Row::with_capacity(19)
         .integer(id)
         .text(std::mem::take(&mut episode.key.task_id))
         .text(std::mem::take(&mut episode.key.policy))
@@ -43,6 +45,9 @@ pub fn write(id: i64, episode: &mut Episode, system: &str) -> Row {
         .integer(episode.steps.len() as i64)
         .integer(episode.traces.len() as i64)
         .unsigned(episode.elapsed_us)
+        .unsigned(summaries::text_bytes(episode))
+        .integer(tokens as i64)
+        .unsigned(summaries::sampled_tokens(episode))
         .maybe_text(episode.answer.take())
         .maybe_text(episode.error.take())
         .text(json(&episode.checks))

@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use serde_json::json;
+use std::path::Path;
 use std::sync::Arc;
+use terrarium_dataset::Store;
 use terrarium_envs::certificate::{Certificate, MutantRuns, Mutator, Provenance};
 use terrarium_envs::environment::{Environment, Split, ToolSpec};
 use terrarium_envs::episode::{Episode, EpisodeKey, Step, TokenTrace};
@@ -165,4 +167,40 @@ pub fn traces(turns: u32) -> Vec<TokenTrace> {
         prompt_ids.extend([turn, 1, 2, 3]);
     }
     all
+}
+
+/// Environments 0..4 (one a split), 3 tasks each, 2 policies, episodes with and without a reward.
+pub async fn filled(dir: &Path, order: usize) -> Store {
+    let store = Store::create(dir.join("terrarium.db")).await.unwrap();
+    store.put_meta("seed", "7").await.unwrap();
+    let mut all: Vec<Episode> = Vec::new();
+    for n in 0..4 {
+        let environment = environment((n + order) % 4);
+        let tasks: Vec<_> = (0..3).map(|n| task(&environment, n)).collect();
+        store.put_environment_with_tasks(&environment, &tasks, None).await.unwrap();
+        for task in &tasks {
+            for policy in ["expert", "openai:some/model|v2"] {
+                for sample in 0..3 {
+                    let mut episode = episode(task, &environment.system, policy, sample, 3 + sample as usize);
+                    if sample == 1 {
+                        episode.outcome = Outcome::PolicyError;
+                        episode.reward = None;
+                        episode.error = Some("the endpoint said 500".into());
+                    }
+                    if let Some(Message::Assistant { reasoning, .. }) = episode.messages.get_mut(2) {
+                        *reasoning = "First I look.".into();
+                    }
+                    episode.elapsed_us = order as u64;
+                    all.push(episode);
+                }
+            }
+        }
+    }
+    if order % 2 == 1 {
+        all.reverse();
+    }
+    for batch in all.chunks(5 + order) {
+        store.put_episodes(batch.to_vec()).await.unwrap();
+    }
+    store
 }

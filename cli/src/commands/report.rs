@@ -1,0 +1,116 @@
+//! `terrarium show report --html FILE`: one page that needs nothing else, to look at and to send.
+
+use crate::args::Global;
+use crate::{Ending, output};
+use anyhow::{Context, Result};
+use minijinja::value::Serde;
+use minijinja::{Environment, Value, context};
+use serde_json::json;
+use std::path::Path;
+use terrarium_dataset::Store;
+use terrarium_dataset::report::Report;
+
+const TEMPLATE: &str = include_str!("../../templates/report.html");
+
+/// Writes the page. `most` is the number of episodes that it holds to read.
+pub async fn run(global: &Global, store: &Store, html: &Path, most: usize) -> Result<Ending> {
+    let report = store.report(most).await?;
+    let name = global.db.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let page = render(&report, &name)?;
+    std::fs::write(html, &page).with_context(|| format!("{} could not be written", html.display()))?;
+    let json = json!({"html": html, "bytes": page.len(), "policies": report.policies.len(), "episodes": report.episodes.len()});
+    let text = format!(
+        "{}: {} policies, {} episodes to read, {} bytes",
+        html.display(),
+        report.policies.len(),
+        report.episodes.len(),
+        page.len()
+    );
+    output::summary(global, &json, &text)?;
+    Ok(Ending::Done)
+}
+
+/// The page of a report.
+fn render(report: &Report, title: &str) -> Result<String> {
+    let mut environment = Environment::new();
+    environment.add_filter("percent", percent);
+    environment.add_filter("share", share);
+    environment.add_filter("tone", tone);
+    environment.add_filter("at_attempts", at_attempts);
+    environment.add_template("report.html", TEMPLATE)?;
+    let count = |table: &str| report.stats.tables.get(table).copied().unwrap_or(0);
+    let tiles = [
+        ("suites", report.stats.suites),
+        ("environments", count("environments")),
+        ("tools", report.stats.tools),
+        ("certified tasks", count("tasks")),
+        ("episodes", count("episodes")),
+        ("tool calls", count("steps")),
+    ]
+    .map(|(name, number)| (name, thousands(number)));
+    let mut attempts: Vec<u64> = report.policies.iter().flat_map(|p| p.pass.iter().map(|pass| pass.k)).collect();
+    attempts.sort_unstable();
+    attempts.dedup();
+    // Inside a script element only `<` could end it.
+    let episodes = serde_json::to_string(&report.episodes)?.replace('<', "\\u003c");
+    let context = context! {
+        title, attempts, tiles => Serde(tiles), report => Serde(report), episodes_json => episodes,
+    };
+    Ok(environment.get_template("report.html")?.render(context)?)
+}
+
+/// `0.123` as `12.3 %`.
+fn percent(value: f64) -> String {
+    format!("{:.1} %", value * 100.0)
+}
+
+/// A proportion as a number of CSS percent.
+fn share(value: f64) -> String {
+    format!("{:.2}", value * 100.0)
+}
+
+/// The colour of an outcome: good, bad or broken, by its reward.
+fn tone(outcome: &Value) -> Result<&'static str, minijinja::Error> {
+    let reward = outcome.get_attr("reward")?;
+    Ok(match f64::try_from(reward) {
+        Ok(reward) if reward >= 1.0 => "good",
+        Ok(_) => "bad",
+        Err(_) => "broken",
+    })
+}
+
+/// The estimates for k attempts, if there are any.
+fn at_attempts(pass: &Value, k: u64) -> Result<Value, minijinja::Error> {
+    for row in pass.try_iter()? {
+        if row.get_attr("k")? == Value::from(k) {
+            return Ok(row);
+        }
+    }
+    Ok(Value::from(()))
+}
+
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n) % 3 == 0 {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_for_people() {
+        assert_eq!(
+            ["7", "1\u{202f}000", "12\u{202f}345\u{202f}678"],
+            [7, 1000, 12_345_678].map(|n| thousands(n)).each_ref().map(String::as_str)
+        );
+        assert_eq!((percent(0.1234), share(1.0)), ("12.3 %".to_owned(), "100.00".to_owned()));
+    }
+}
