@@ -1,6 +1,7 @@
 # Everything a newcomer types. Each target sets up what it needs; a second run finds it done.
 #   make demo    build, then the whole story in a minute: synthesize, roll out, export, report
 #   make test    every test that needs no GPU and no network
+#   make soak    what takes minutes: kill -9 at fifty moments of a rollout
 #   make build | bench | lint | doc
 
 SHELL := bash
@@ -8,7 +9,7 @@ SHELL := bash
 CARGO ?= cargo
 DEMO_DIR ?= demo-out
 
-.PHONY: demo test build bench lint doc setup test-exports clean-demo
+.PHONY: demo test soak build bench lint doc setup test-exports clean-demo
 
 # libtorch, fetched once into third_party/ (hash-checked), and a C compiler for the few C sources in the tree.
 setup: third_party/libtorch/build-version
@@ -29,6 +30,9 @@ demo: setup
 
 test: setup
 	$(CARGO) test --locked --workspace
+
+soak: setup
+	$(CARGO) test --locked -p terrarium-cli --test e2e -- --ignored --nocapture
 
 # Benches share the profile of demo and tests, so that nothing is built twice; docs/performance.md says with what flags a figure was taken.
 bench: setup
