@@ -120,7 +120,7 @@ async fn a_list_in_parts_can_be_had_whole() {
     let desk = desk();
     let faults = FaultPlan { per_mille: 1000, kinds: vec![Fault::Paging], page: 4, ..FaultPlan::default() };
     let setup = Setup { faults, ..Setup::default() };
-    let look = || calls(&[("find_members", "{}")]);
+    let look = || calls(&[("find_members", r#"{"page":1}"#)]);
     let episode = desk.play(&mut Script::new(vec![look(), look()]), &setup, 4).await;
     let parts: Vec<serde_json::Value> =
         episode.steps.iter().map(|s| serde_json::from_str(&s.result).expect("JSON")).collect();
@@ -248,7 +248,7 @@ impl Agent for Looker {
         self.views.push(situation.messages.to_vec());
         let bytes: usize = situation.messages.iter().map(Message::bytes).sum();
         let usage = Usage { prompt: bytes as u64, completion: 20, ..Usage::default() };
-        let mut turn = calls(&[("find_members", "{}")]);
+        let mut turn = calls(&[("find_members", r#"{"page":1}"#)]);
         if self.left == 0 {
             turn = calls(&[("submit", "{}")]);
         }
@@ -313,7 +313,7 @@ async fn a_policy_that_says_its_window_is_full_gets_a_smaller_view() {
         async fn act(&mut self, situation: Situation<'_>) -> Result<PolicyTurn, PolicyFailure> {
             match situation.messages.len() {
                 2 if self.0 => Ok(calls(&[("submit", "{}")])),
-                n if n < 8 => Ok(calls(&[("find_members", r#"{"name":"Ann"}"#)])),
+                n if n < 8 => Ok(calls(&[("find_members", r#"{"name":"Ann","page":1}"#)])),
                 _ => {
                     self.0 = true;
                     Err(PolicyFailure::OutOfContext { window: 100 })
@@ -377,7 +377,7 @@ async fn of_several_attempts_the_shortest_finished_one_is_kept() {
         async fn act(&mut self, _: Situation<'_>) -> Result<PolicyTurn, PolicyFailure> {
             let _guard = self.1.lock();
             self.0 -= 1;
-            Ok(calls(&[if self.0 == 0 { ("submit", "{}") } else { ("find_members", r#"{"name":"Ann"}"#) }]))
+            Ok(calls(&[if self.0 == 0 { ("submit", "{}") } else { ("find_members", r#"{"name":"Ann","page":1}"#) }]))
         }
     }
     let desk = desk();
@@ -426,7 +426,7 @@ async fn a_branch_begins_like_its_origin_and_goes_its_own_way() {
     let too_far = Forked::new(Arc::new(Expert), Arc::clone(&origin), 999).err().expect("refused").to_string();
     assert!(too_far.contains("cannot branch after step 999"), "{too_far}");
 
-    let batch = calls(&[("find_members", r#"{"name":"A"}"#), ("find_members", r#"{"name":"B"}"#)]);
+    let batch = calls(&[("find_members", r#"{"name":"A","page":1}"#), ("find_members", r#"{"name":"B","page":1}"#)]);
     let batched = Arc::new(desk.play(&mut Script::new(vec![batch]), &Setup::default(), 1).await);
     let between = Forked::new(Arc::new(Expert), batched, 1).err().expect("refused").to_string();
     assert!(between.contains("branch after step 0 or 2"), "{between}");

@@ -26,7 +26,7 @@ async fn endpoint(desk: &Desk, mischief: Mischief) -> Endpoint {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn remote_conversations_survive_the_endpoint_and_a_kill() {
-    let desk = Desk::with_worlds("4", "64");
+    let desk = Desk::with_worlds("3", "32");
     let mischief = Mischief { latency: Duration::from_millis(15), ..Mischief::lots(3) };
     let endpoint = endpoint(&desk, mischief).await;
     let policy = format!("openai:{}#scripted", endpoint.url);
@@ -59,14 +59,14 @@ async fn remote_conversations_survive_the_endpoint_and_a_kill() {
     });
     let err = String::from_utf8_lossy(&output.stderr);
     let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {err}"));
-    assert_eq!((&said["episodes"], &said["resumed"]), (&json!(256), &json!(before)), "{said}");
-    assert_eq!(said["outcomes"], json!({"solved": 256}), "{said}");
+    assert_eq!((&said["episodes"], &said["resumed"]), (&json!(128), &json!(before)), "{said}");
+    assert_eq!(said["outcomes"], json!({"solved": 128}), "{said}");
     assert!(said["trouble"]["rate_limited"].as_u64().is_some_and(|n| n > 0), "{said}");
     assert!(said["completion_tokens"].as_u64().is_some_and(|n| n > 0), "{said}");
     let twice = "SELECT CAST(count(DISTINCT task_id || '@' || sample) AS TEXT) FROM episodes";
-    assert_eq!(desk.query_async(twice).await, ["256"]);
+    assert_eq!(desk.query_async(twice).await, ["128"]);
     let replayed = desk.run(&["verify", "--episodes", "--json", "-q"]).json();
-    assert_eq!((&replayed["episodes"], &replayed["differ"]), (&json!(256), &json!(0)), "{replayed}");
+    assert_eq!((&replayed["episodes"], &replayed["differ"]), (&json!(128), &json!(0)), "{replayed}");
     assert!(!err.contains(KEY) && !String::from_utf8_lossy(&output.stdout).contains(KEY));
     for file in ["terrarium.db", "terrarium.db-wal"] {
         let bytes = std::fs::read(desk.path(file)).unwrap_or_default();

@@ -140,20 +140,24 @@ pub async fn run(global: &Global, args: &RolloutArgs) -> Result<Ending> {
 /// Rolls out a plan; every episode is stored.
 pub async fn roll(global: &Global, store: &Store, sandbox: &Sandbox, plan: &Plan<'_>) -> Result<Rolled> {
     plan.check()?;
-    let Chosen { mut policy, concurrency } = Named::parse(plan.policy)?.open(global.seed, plan.agent)?;
-    let mut around = surroundings(plan.agent, policy.window())?;
     let mut select = plan.select.clone();
+    let mut origin = None;
     if let Some(fork) = plan.fork {
         let (episode, steps) = branch_point(fork)?;
-        let origin = find_episode(store, episode).await.context("--fork")?;
-        select.task = Some(origin.key.task_id.clone());
-        let forked = Forked::new(policy, Arc::new(origin), steps).map_err(|e| Usage(e.to_string()))?;
+        let episode = find_episode(store, episode).await.context("--fork")?;
+        select.task = Some(episode.key.task_id.clone());
+        origin = Some((Arc::new(episode), steps));
+    }
+    let chosen = jobs::choose(store, &select).await?;
+    let Chosen { mut policy, concurrency } = Named::parse(plan.policy)?.open(global.seed, plan.agent)?;
+    let mut around = surroundings(plan.agent, policy.window())?;
+    if let Some((origin, steps)) = origin {
+        let forked = Forked::new(policy, origin, steps).map_err(|e| Usage(e.to_string()))?;
         // What surrounds the agent goes on as it was; its budget is its own.
         around.setup = terrarium_envs::Setup { budget: around.setup.budget, ..forked.setup() };
         around.attempts = 1;
         policy = Arc::new(forked);
     }
-    let chosen = jobs::choose(store, &select).await?;
     let tasks = chosen.values().map(Vec::len).sum::<usize>() as u64;
     let total = tasks * u64::from(plan.group);
     let label = policy.label();

@@ -10,6 +10,7 @@ use super::{Agent, Policy, PolicyFailure, PolicyTurn, Situation};
 use crate::environment::ToolSpec;
 use crate::message::{Message, MessageCall};
 use crate::random::stream;
+use crate::submit;
 use crate::task::ToolCall;
 use async_trait::async_trait;
 use rand::RngExt;
@@ -173,7 +174,7 @@ impl Noisy {
                 Slip::Misnamed => self.misnamed(right, tool),
                 Slip::Form => self.form(right, tool),
                 Slip::Tool => misspelt(right, situation.tools),
-                Slip::NearMiss if !tool.writes => self.near_miss(right, tool, situation),
+                Slip::NearMiss if !tool.writes && tool.name != submit::NAME => self.near_miss(right, tool, situation),
                 Slip::NearMiss => None,
                 Slip::Again => self.again(situation, next),
                 Slip::TooEarly => self.too_early(right, tool, situation),
