@@ -8,7 +8,7 @@ mod support;
 use async_trait::async_trait;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use support::{Memory, Script, calls, key, sandbox, timeless};
 use terrarium_envs::context::{ContextPlan, Strategy};
@@ -360,13 +360,13 @@ async fn token_and_time_budgets() {
 async fn of_several_attempts_the_shortest_finished_one_is_kept() {
     /// Makes as many calls as its seed says, then submits; every third never ends.
     struct Long;
-    struct Calls(u64, Arc<Mutex<()>>);
+    struct Calls(u64);
     impl Policy for Long {
         fn label(&self) -> String {
             "long".into()
         }
         fn agent(&self, seed: u64) -> Box<dyn Agent> {
-            Box::new(Calls(if seed % 3 == 0 { 1000 } else { 1 + seed % 7 }, Arc::default()))
+            Box::new(Calls(if seed % 3 == 0 { 1000 } else { 1 + seed % 7 }))
         }
         fn scripted(&self) -> bool {
             true
@@ -375,7 +375,6 @@ async fn of_several_attempts_the_shortest_finished_one_is_kept() {
     #[async_trait]
     impl Agent for Calls {
         async fn act(&mut self, _: Situation<'_>) -> Result<PolicyTurn, PolicyFailure> {
-            let _guard = self.1.lock();
             self.0 -= 1;
             Ok(calls(&[if self.0 == 0 { ("submit", "{}") } else { ("find_members", r#"{"name":"Ann","page":1}"#) }]))
         }

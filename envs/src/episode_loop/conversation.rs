@@ -139,7 +139,7 @@ impl<'a> Conversation<'a> {
             (said, bytes) = self.ask(cast.agent).await;
         }
         let turn = said?;
-        let counted = turn.usage.or_else(|| turn.trace.as_ref().map(|t| tokens_of(t)));
+        let counted = turn.usage.or_else(|| turn.trace.as_ref().map(tokens_of));
         if let Some(usage) = counted {
             let usage = Usage { turn: self.turn, ..usage };
             self.sampled += usage.completion;

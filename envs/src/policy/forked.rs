@@ -55,7 +55,7 @@ impl Forked {
             seed: origin.setup.surroundings_seed(origin.seed),
             steps,
         };
-        Ok(Forked { inner, turns, fork, origin })
+        Ok(Forked { inner, origin, turns, fork })
     }
 
     /// The conditions of the branch: those of the episode, which its prefix needs, and where it branched off.

@@ -89,7 +89,7 @@ impl Agent for Noisy {
             self.next = Some(next);
             let asks =
                 ["Something is left open in what you ask. What is it?", "Which one do you mean? You left that open."];
-            return Ok(says(*asks.choose(&mut self.rng).unwrap_or(&asks[0])));
+            return Ok(says(asks.choose(&mut self.rng).unwrap_or(&asks[0])));
         }
         if was_refused_in_passing(situation.messages)
             && let Some(call) = last_call(situation.messages)
