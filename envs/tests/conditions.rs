@@ -125,7 +125,7 @@ async fn a_list_in_parts_can_be_had_whole() {
     let parts: Vec<serde_json::Value> =
         episode.steps.iter().map(|s| serde_json::from_str(&s.result).expect("JSON")).collect();
     let names: Vec<&str> =
-        parts.iter().flat_map(|p| p["items"].as_array()).flatten().filter_map(|m| m["name"].as_str()).collect();
+        parts.iter().filter_map(|p| p["items"].as_array()).flatten().filter_map(|m| m["name"].as_str()).collect();
     assert_eq!(names, ["Ann Lee", "Bo Day", "Cy Orr", "Di Fox", "Ed May", "Flo Hill"]);
     assert!(parts[0]["part"].as_str().is_some_and(|p| p.contains("part 1 of 2")), "{}", parts[0]);
 }

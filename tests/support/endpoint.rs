@@ -168,7 +168,7 @@ async fn request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Resul
                 return Ok(Some(body));
             }
         }
-        let mut chunk = [0; 16 << 10];
+        let mut chunk = [0; 4 << 10];
         let n = stream.read(&mut chunk).await?;
         if n == 0 || buffer.len() + n > REQUEST_BYTES_MAX {
             return Ok(None);
