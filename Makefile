@@ -2,6 +2,7 @@
 #   make demo    build, then the whole story in a minute: synthesize, roll out, export, report
 #   make test    every test that needs no GPU and no network
 #   make test-exports   lets the programs that read exports judge them (needs network and Python 3.12 once; 9 GB)
+#   make soak    what takes minutes: kill -9 at fifty moments of a rollout
 #   make build | bench | bench-all | lint | doc
 
 SHELL := bash
@@ -9,7 +10,7 @@ SHELL := bash
 CARGO ?= cargo
 DEMO_DIR ?= demo-out
 
-.PHONY: demo test build bench bench-all lint doc setup test-exports clean-demo
+.PHONY: demo test soak build bench bench-all lint doc setup test-exports clean-demo
 
 # libtorch, fetched once into third_party/ (hash-checked), and a C compiler for the few C sources in the tree.
 setup: third_party/libtorch/build-version
@@ -35,6 +36,9 @@ test: setup
 test-exports: setup
 	$(CARGO) build --locked --workspace --bin terrarium --example fill
 	python3 tests/exports/run.py $${CARGO_TARGET_DIR:-target}/debug/terrarium $${CARGO_TARGET_DIR:-target}/debug/examples/fill
+
+soak: setup
+	$(CARGO) test --locked --workspace --test e2e -- --ignored --nocapture
 
 # The table of docs/performance.md in three to six minutes, in the optimised profile `bench` (the first run builds it, without libtorch).
 bench:

@@ -154,10 +154,10 @@ pub enum SuiteCommand {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  terrarium rollout --policy expert\n  terrarium rollout --policy random --split train --tasks 100 --group 4\n  terrarium rollout --policy dsa --tasks 20\n  TERRARIUM_API_KEY=... terrarium rollout --policy openai:http://127.0.0.1:8000/v1#my-model --concurrency 32\n\nStopped or killed, the same command resumes: stored episodes are not run again."
+    after_help = "Examples:\n  terrarium rollout --policy expert\n  terrarium rollout --policy noisy-expert --group 4 --faults 10 --user scripted\n  terrarium rollout --policy random --split train --tasks 100 --group 4\n  terrarium rollout --policy dsa --tasks 20\n  TERRARIUM_API_KEY=... terrarium rollout --policy openai:http://127.0.0.1:8000/v1#my-model --concurrency 64 --stream\n  terrarium rollout --policy random --group 8 --fork TASK@expert#0@3\n\nStopped or killed, the same command resumes: stored episodes are not run again (--retry: but those that broke are)."
 )]
 pub struct RolloutArgs {
-    /// expert | noop | random | dsa[:DIR] | openai:URL#MODEL
+    /// expert | noisy-expert | noop | random | dsa[:DIR] | openai:URL#MODEL
     #[arg(long)]
     pub policy: String,
     #[command(flatten)]
@@ -165,11 +165,70 @@ pub struct RolloutArgs {
     /// Episodes a task.
     #[arg(long, default_value_t = 1)]
     pub group: u32,
-    /// Episodes at a time (default: twice the cores; 1 for `dsa`).
+    /// Episodes at a time (default: the cores for scripted policies, 16 for `openai`, 8 for `dsa`).
     #[arg(long)]
     pub concurrency: Option<usize>,
+    /// Branch from a stored episode: take over its first K steps, then let the policy go on, under the episode's own conditions.
+    #[arg(long, value_name = "TASK[@POLICY[#SAMPLE]]@K")]
+    pub fork: Option<String>,
+    /// Run stored episodes of this policy again that ended `policy_error` or `harness_error`.
+    #[arg(long)]
+    pub retry: bool,
+    #[command(flatten)]
+    pub agent: AgentArgs,
+}
+
+/// How an agent is run.
+#[derive(Args, Debug, Clone, Default)]
+pub struct AgentArgs {
     #[command(flatten)]
     pub budget: BudgetArgs,
+    #[command(flatten)]
+    pub conditions: ConditionArgs,
+    #[command(flatten)]
+    pub endpoint: EndpointArgs,
+}
+
+/// What surrounds an agent.
+#[derive(Args, Debug, Clone, Default)]
+pub struct ConditionArgs {
+    /// Tokens of the context window (default: what the policy knows of itself).
+    #[arg(long, value_name = "TOKENS")]
+    pub window: Option<u64>,
+    /// What is done when 80 % of the window is used: none | summary | discard-75 | discard-all; or parallel-fewest-step, which makes
+    /// --attempts attempts at each sample and keeps the one with the fewest steps.
+    #[arg(long, value_name = "STRATEGY")]
+    pub context: Option<String>,
+    /// Attempts for `--context parallel-fewest-step` (default: 4).
+    #[arg(long, value_name = "N")]
+    pub attempts: Option<u32>,
+    /// Percent of tool calls that meet trouble, and of which kinds (default: all): timeout, rate_limit, paging, partial_batch.
+    #[arg(long, value_name = "PERCENT[:KIND,..]")]
+    pub faults: Option<String>,
+    /// Who the agent talks to: silent | scripted (leaves a detail out until asked, changes its mind) | openai:URL#MODEL (the same in a
+    /// model's words; key in TERRARIUM_USER_API_KEY).
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+}
+
+/// How an OpenAI-compatible endpoint is asked.
+#[derive(Args, Debug, Clone, Default)]
+pub struct EndpointArgs {
+    /// Have answers streamed.
+    #[arg(long)]
+    pub stream: bool,
+    /// Requests a minute, of all conversations together (default: no limit).
+    #[arg(long, value_name = "N")]
+    pub requests_per_minute: Option<f64>,
+    /// Sampling temperature (default: the endpoint's).
+    #[arg(long, value_name = "T")]
+    pub temperature: Option<f64>,
+    /// Seconds for one request (default: 300).
+    #[arg(long, value_name = "SECONDS")]
+    pub request_timeout: Option<f64>,
+    /// Requests for one message, the first included (default: 6).
+    #[arg(long, value_name = "N")]
+    pub request_attempts: Option<u32>,
 }
 
 /// Which tasks.
@@ -200,23 +259,29 @@ pub struct Select {
 }
 
 /// Limits of an episode.
-#[derive(Args, Debug, Clone)]
+#[derive(Args, Debug, Clone, Default)]
 pub struct BudgetArgs {
-    /// Assistant messages an episode.
-    #[arg(long, default_value_t = 64)]
-    pub max_turns: u32,
-    /// Tool calls an episode.
-    #[arg(long, default_value_t = 256)]
-    pub max_calls: u32,
-    /// Sampled tokens a message, for `dsa`.
-    #[arg(long, default_value_t = 96)]
-    pub max_tokens: usize,
+    /// Assistant messages an episode (default: 64).
+    #[arg(long, value_name = "N")]
+    pub max_turns: Option<u32>,
+    /// Tool calls an episode (default: 256).
+    #[arg(long, value_name = "N")]
+    pub max_calls: Option<u32>,
+    /// Sampled tokens a message (default: 96 for `dsa`, the endpoint's for `openai`).
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<u32>,
+    /// Sampled tokens an episode (default: no limit).
+    #[arg(long, value_name = "N")]
+    pub max_episode_tokens: Option<u64>,
+    /// Seconds an episode; one that takes longer ends without a reward. Not for scripted policies (default: no limit).
+    #[arg(long, value_name = "SECONDS")]
+    pub max_seconds: Option<f64>,
 }
 
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  terrarium eval --policy random --split test_suite -k 4")]
 pub struct EvalArgs {
-    /// expert | noop | random | dsa[:DIR] | openai:URL#MODEL
+    /// expert | noisy-expert | noop | random | dsa[:DIR] | openai:URL#MODEL
     #[arg(long)]
     pub policy: String,
     #[command(flatten)]
@@ -228,7 +293,7 @@ pub struct EvalArgs {
     #[arg(long)]
     pub concurrency: Option<usize>,
     #[command(flatten)]
-    pub budget: BudgetArgs,
+    pub agent: AgentArgs,
 }
 
 #[derive(Args, Debug)]

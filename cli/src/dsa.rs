@@ -10,10 +10,12 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use terrarium_envs::context::SUMMARY_REQUEST;
 use terrarium_envs::environment::ToolSpec;
 use terrarium_envs::episode::TokenTrace;
 use terrarium_envs::message::{Message, MessageCall};
 use terrarium_envs::policy::{Agent, Policy, PolicyFailure, PolicyTurn, Situation};
+use terrarium_envs::usage::{Meter, Usage};
 use terrarium_model::dsml::{self, ThinkingMode};
 use terrarium_model::engine::{EngineHandle, Finish, Generator, Options, Record, Request, Sampling};
 use terrarium_model::tokenizer::Tokenizer;
@@ -23,6 +25,9 @@ use tokio::sync::oneshot;
 /// Conversations that are batched unless told otherwise.
 pub const CONVERSATIONS: usize = 8;
 
+/// Sampled tokens of a message unless told otherwise.
+const TOKENS_MAX: usize = 96;
+
 /// The policy.
 pub struct Dsa {
     engine: EngineHandle,
@@ -31,6 +36,7 @@ pub struct Dsa {
     tokens_max: usize,
     label: String,
     conversations: AtomicU64,
+    meter: Arc<Meter>,
 }
 
 impl Dsa {
@@ -52,9 +58,10 @@ impl Dsa {
             engine,
             tokenizer: Arc::new(Tokenizer::new()),
             context,
-            tokens_max: budget.max_tokens,
+            tokens_max: budget.max_tokens.map_or(TOKENS_MAX, |n| n as usize),
             label,
             conversations: AtomicU64::new(0),
+            meter: Arc::default(),
         })
     }
 }
@@ -73,7 +80,16 @@ impl Policy for Dsa {
             seed,
             conversation: self.conversations.fetch_add(1, Ordering::Relaxed),
             known: Vec::new(),
+            meter: Arc::clone(&self.meter),
         })
+    }
+
+    fn window(&self) -> Option<u64> {
+        Some(self.context as u64)
+    }
+
+    fn meter(&self) -> Option<&Meter> {
+        Some(&self.meter)
     }
 }
 
@@ -86,6 +102,7 @@ struct Speaker {
     conversation: u64,
     /// Prompt and completion of the last turn: what was sampled stays tokenised as it was sampled.
     known: Vec<u32>,
+    meter: Arc<Meter>,
 }
 
 impl Drop for Speaker {
@@ -129,15 +146,30 @@ impl Agent for Speaker {
         self.known.extend_from_slice(&completion.token_ids);
         let text = String::from_utf8_lossy(&self.tokenizer.decode(&completion.token_ids)).into_owned();
         let mut turn = read(&text);
+        let usage = Usage {
+            turn: situation.turn,
+            prompt: prompt_ids.len() as u64,
+            completion: completion.token_ids.len() as u64,
+            ..Usage::default()
+        };
+        self.meter.message(Some(&usage));
+        turn.usage = Some(usage);
         turn.trace = Some(TokenTrace {
             turn: situation.turn,
             prompt_ids,
             token_ids: completion.token_ids,
+            texts: Vec::new(),
             logprobs: completion.logprobs,
             experts: completion.experts,
             finish: completion.finish.name().to_owned(),
         });
         Ok(turn)
+    }
+
+    async fn summarise(&mut self, situation: Situation<'_>) -> Result<PolicyTurn, PolicyFailure> {
+        let mut messages = situation.messages.to_vec();
+        messages.push(Message::User { content: SUMMARY_REQUEST.to_owned() });
+        self.act(Situation { messages: &messages, ..situation }).await
     }
 }
 

@@ -187,7 +187,7 @@ impl Store {
             if !episode.key.task_id.starts_with(&format!("{}/", episode.environment_id)) {
                 report.add(&place, format!("its environment {} is not its task's", episode.environment_id));
             }
-            if episode.traces.iter().any(|t| t.token_ids.len() != t.logprobs.len()) {
+            if episode.traces.iter().any(|t| t.tokens() != t.logprobs.len()) {
                 report.add(&place, "a token trace has not one log-probability a token");
             }
         }

@@ -1,7 +1,7 @@
 //! Running stored episodes again: the same messages through today's episode loop, sandbox and verifier, compared byte by byte.
 //!
-//! No policy is asked. A scripted agent says what the stored one said, turn by turn, on the stored component; results, changes, fuel,
-//! checks, reward and outcome must come out the same. Durations are not compared. Not run again are episodes whose end has nothing to do
+//! No policy is asked. A scripted agent says what the stored one said, turn by turn, on the stored component and under the stored
+//! conditions (budget, faults, user, cuts); results, changes, fuel, checks, reward and outcome must come out the same. Durations are not compared. Not run again are episodes whose end has nothing to do
 //! with the world: `epoch_deadline` (wall clock) and `harness_error`.
 
 use crate::error::{Error, Result};
@@ -12,14 +12,16 @@ use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use terrarium_envs::Loaded;
-use terrarium_envs::budget::Budget;
-use terrarium_envs::episode::{Episode, EpisodeKey, Step, TokenTrace};
-use terrarium_envs::episode_loop::run_episode;
+use terrarium_envs::context::complaint;
+use terrarium_envs::episode::{Episode, EpisodeKey, Step};
+use terrarium_envs::episode_loop::{Cast, run_episode};
 use terrarium_envs::message::Message;
 use terrarium_envs::outcome::Outcome;
 use terrarium_envs::policy::{Agent, PolicyFailure, PolicyTurn, Situation};
 use terrarium_envs::sandbox::Sandbox;
+use terrarium_envs::setup::UserKind;
 use terrarium_envs::task::Task;
+use terrarium_envs::user::{Line, UserVoice};
 
 /// Differences listed; more are only counted.
 const LISTED_MAX: usize = 100;
@@ -115,11 +117,19 @@ async fn load(store: &Store, sandbox: &Sandbox, id: &str) -> Result<Arc<Loaded>>
         .map_err(|e| Error::Replay { environment_id: id.to_owned(), detail: e.to_string() })
 }
 
-/// Runs one stored episode again.
+/// Runs one stored episode again, under the conditions that are stored with it.
 pub async fn replay(loaded: &Arc<Loaded>, task: &Task, stored: &Episode) -> Episode {
     let mut agent = Replay::of(stored);
-    let budget = budget_of(stored);
-    run_episode(loaded, task, &mut agent, &budget, stored.key.clone(), stored.seed).await
+    let mut user = Words::of(stored);
+    let modelled = stored.setup.user == UserKind::Model;
+    let cast =
+        Cast { agent: &mut agent, user: modelled.then_some(&mut user as &mut dyn UserVoice), cuts: Some(&stored.cuts) };
+    // Whether a stored episode was in time is not asked again.
+    let mut setup = stored.setup.clone();
+    setup.budget.time = None;
+    let mut now = run_episode(loaded, task, cast, &setup, stored.key.clone(), stored.seed).await;
+    now.setup.budget.time = stored.setup.budget.time;
+    now
 }
 
 /// An agent that says what a stored one said.
@@ -130,39 +140,13 @@ struct Replay {
 
 impl Replay {
     fn of(stored: &Episode) -> Replay {
-        let mut traces: BTreeMap<u32, TokenTrace> = stored.traces.iter().map(|t| (t.turn, t.clone())).collect();
-        let mut turns = VecDeque::new();
-        for (index, message) in stored.messages.iter().enumerate() {
-            let Message::Assistant { content, reasoning, calls } = message else { continue };
-            let malformed = match stored.messages.get(index + 1) {
-                // The host's word on a message it could not read.
-                Some(Message::User { content }) if calls.is_empty() => Some(complaint(content).to_owned()),
-                None if calls.is_empty() && stored.outcome == Outcome::FormatError => stored.error.clone(),
-                _ => None,
-            };
-            let trace = traces.remove(&(turns.len() as u32));
-            turns.push_back(PolicyTurn {
-                content: content.clone(),
-                reasoning: reasoning.clone(),
-                calls: calls.clone(),
-                trace,
-                malformed,
-            });
-        }
+        let error = stored.error.clone().unwrap_or_default();
         let end = match stored.outcome {
-            Outcome::OutOfContext => {
-                PolicyFailure::OutOfContext { window: window(stored.error.as_deref().unwrap_or_default()) }
-            }
-            _ => PolicyFailure::Failed(stored.error.clone().unwrap_or_default()),
+            Outcome::OutOfContext => PolicyFailure::OutOfContext { window: window(&error) },
+            _ => PolicyFailure::Failed(error),
         };
-        Replay { turns, end }
+        Replay { turns: stored.said().into(), end }
     }
-}
-
-/// What was wrong, out of the host's message about it.
-fn complaint(content: &str) -> &str {
-    let wrong = content.strip_prefix("Your last message could not be read: ").unwrap_or(content);
-    wrong.strip_suffix(". Write it again in the required form.").unwrap_or(wrong)
 }
 
 /// The size of the window that an error message names.
@@ -177,42 +161,30 @@ impl Agent for Replay {
     }
 }
 
-/// The tightest budget under which the stored episode would have gone as it did. Budgets are not stored; only the limit that ended
-/// an episode shows in it.
-fn budget_of(stored: &Episode) -> Budget {
-    let mut budget = Budget { turns: u32::MAX, calls: u32::MAX, context_bytes: usize::MAX, format_errors: u32::MAX };
-    let bytes: usize = stored.messages.iter().map(Message::bytes).sum();
-    match stored.outcome {
-        // The last message has calls without a result: the budget of calls ended it.
-        Outcome::OutOfTurns if calls(stored) > stored.steps.len() => budget.calls = stored.steps.len() as u32,
-        Outcome::OutOfTurns => budget.turns = stored.turns,
-        Outcome::OutOfContext if stored.error.is_none() => budget.context_bytes = bytes.saturating_sub(1),
-        Outcome::FormatError => budget.format_errors = malformed_at_end(stored),
-        _ => {}
+/// A user that says what a stored one said.
+struct Words {
+    left: VecDeque<String>,
+    /// Why it could not speak in the end, if that ended the episode.
+    end: String,
+}
+
+impl Words {
+    fn of(stored: &Episode) -> Words {
+        let opening = stored.messages.iter().position(|m| matches!(m, Message::User { .. })).map_or(0, |i| i + 1);
+        let later = stored.messages.iter().skip(opening).filter_map(|m| match m {
+            Message::User { content } if complaint(content).is_none() => Some(content.clone()),
+            _ => None,
+        });
+        let error = stored.error.as_deref().unwrap_or_default();
+        Words { left: later.collect(), end: error.strip_prefix("the user: ").unwrap_or(error).to_owned() }
     }
-    budget
 }
 
-fn calls(stored: &Episode) -> usize {
-    stored.messages.iter().map(|m| if let Message::Assistant { calls, .. } = m { calls.len() } else { 0 }).sum()
-}
-
-/// Turns at the end that could not be read, whole or in the arguments of a call.
-fn malformed_at_end(stored: &Episode) -> u32 {
-    let mut count = 0;
-    for turn in (0..stored.turns).rev() {
-        let mut of_turn = stored.steps.iter().filter(|s| s.turn == turn).peekable();
-        let unread = of_turn.peek().is_none();
-        if !unread && !of_turn.any(|s| s.outcome == "bad_arguments" && !is_object(&s.arguments)) {
-            break;
-        }
-        count += 1;
+#[async_trait]
+impl UserVoice for Words {
+    async fn say(&mut self, _: &Line, _: &str) -> Result<String, PolicyFailure> {
+        self.left.pop_front().ok_or_else(|| PolicyFailure::Failed(self.end.clone()))
     }
-    count
-}
-
-fn is_object(arguments: &str) -> bool {
-    arguments.trim().is_empty() || matches!(serde_json::from_str(arguments), Ok(serde_json::Value::Object(_)))
 }
 
 /// A named part of a step, as text.

@@ -1,11 +1,13 @@
 //! Storing episodes: the store is the scheduler's sink.
 
 use crate::error::{Error, Result};
+use crate::filter::TaskFilter;
 use crate::rows::pack::Packer;
 use crate::rows::{episode as rows, trace};
 use crate::store::Store;
 use crate::summaries::Batch;
 use async_trait::async_trait;
+use sqlx::{QueryBuilder, Sqlite};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use terrarium_envs::episode::{Episode, EpisodeKey};
@@ -95,6 +97,22 @@ impl Store {
             EXISTS (SELECT 1 FROM episodes WHERE task_id = ? AND policy = ? AND sample = ?)";
         let query = sqlx::query_as(query).bind(&key.task_id).bind(&key.task_id).bind(&key.policy).bind(key.sample);
         self.sql(query.fetch_one(&mut *reader).await)
+    }
+
+    /// Deletes the episodes of a policy that broke through no fault of their own (`policy_error`, `harness_error`), so that they are run
+    /// again. Gives their number.
+    pub async fn forget_broken(&self, policy: &str, tasks: &TaskFilter) -> Result<u64> {
+        let mut transaction = self.begin().await?;
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "DELETE FROM episodes WHERE id IN (SELECT e.id FROM episodes e JOIN tasks t ON t.id = e.task_id \
+             WHERE e.outcome IN ('policy_error', 'harness_error') AND e.policy = ",
+        );
+        query.push_bind(policy);
+        tasks.push(&mut query, "e.task_id", "e.environment_id");
+        query.push(")");
+        let done = self.sql(query.build().execute(transaction.connection()).await)?;
+        transaction.commit().await?;
+        Ok(done.rows_affected())
     }
 
     /// The keys of all stored episodes of a policy.

@@ -5,12 +5,16 @@ mod support;
 use proptest::prelude::*;
 use serde_json::json;
 use terrarium_dataset::{EpisodeFilter, Error, RejectedExample, Store, Synthesis, TaskFilter};
+use terrarium_envs::budget::Budget;
+use terrarium_envs::context::Cut;
 use terrarium_envs::environment::Split;
 use terrarium_envs::episode::{Episode, EpisodeKey, Step, TokenTrace};
 use terrarium_envs::message::{Message, MessageCall};
 use terrarium_envs::outcome::Outcome;
+use terrarium_envs::setup::{Fork, Setup, UserKind};
 use terrarium_envs::sink::EpisodeSink;
 use terrarium_envs::task::Kind;
+use terrarium_envs::usage::Usage;
 use terrarium_envs::verifier::Check;
 
 async fn store() -> (tempfile::TempDir, Store) {
@@ -253,7 +257,8 @@ prop_compose! {
     fn any_trace()(turn in any::<u32>(), prompt_ids in prop::collection::vec(0..3u32, 0..6), token_ids in prop::collection::vec(0..3u32, 0..4),
         logprobs in prop::collection::vec(-1e3f32..0.0, 0..4), experts in prop::collection::vec(any::<u16>(), 0..4), finish in any_text()) -> TokenTrace
     {
-        TokenTrace { turn, prompt_ids, token_ids, logprobs, experts, finish }
+        let texts = token_ids.iter().map(|id| format!("t\"{id}")).collect();
+        TokenTrace { turn, prompt_ids, token_ids, texts, logprobs, experts, finish }
     }
 }
 
@@ -269,6 +274,14 @@ prop_compose! {
             seed, outcome, reward: outcome.reward(),
             checks: vec![Check { name, passed, detail }],
             answer, error, messages, steps, traces,
+            setup: Setup {
+                user: UserKind::Model,
+                budget: Budget { time: Some(std::time::Duration::from_millis(seed >> 30)), ..Budget::default() },
+                fork: Some(Fork { policy: "p".into(), sample: 1, seed, steps: 2 }),
+                ..Setup::default()
+            },
+            usage: vec![Usage { turn: 1, prompt: seed >> 20, cached: 1, completion: seed >> 40, reasoning: 0 }],
+            cuts: vec![Cut { at: 5, before: 3, summary: passed.then(|| "s\n".to_owned()) }],
             turns: 3, elapsed_us: seed,
         }
     }

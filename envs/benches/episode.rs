@@ -12,12 +12,12 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::sync::Arc;
 use terrarium_envs::episode::{Episode, EpisodeKey};
-use terrarium_envs::episode_loop::run_episode;
+use terrarium_envs::episode_loop::{Cast, run_episode};
 use terrarium_envs::policy::{Expert, Policy};
 use terrarium_envs::sandbox::{Config, Sandbox};
 use terrarium_envs::scheduler::{Cancel, Job, Options, rollout};
 use terrarium_envs::sink::{EpisodeSink, SinkError};
-use terrarium_envs::{Budget, Loaded, Runner, run_solution};
+use terrarium_envs::{Loaded, Runner, Setup, run_solution};
 
 struct Drop;
 
@@ -37,7 +37,7 @@ fn episodes(c: &mut Criterion) {
     let environment = desk::environment();
     let task = desk::task(&environment);
     let loaded = Loaded::load(&sandbox, &environment).expect("it loads");
-    let budget = Budget::default();
+    let setup = Setup::default();
     let mut group = c.benchmark_group("ten_calls");
 
     group.throughput(Throughput::Elements(1));
@@ -49,7 +49,7 @@ fn episodes(c: &mut Criterion) {
         b.iter(|| {
             let key = EpisodeKey { task_id: task.id.clone(), policy: "expert".to_owned(), sample: 0 };
             let mut agent = Expert.agent(0);
-            run_episode(&loaded, &task, agent.as_mut(), &budget, key, 0).now_or_never().expect("scripted")
+            run_episode(&loaded, &task, Cast::alone(agent.as_mut()), &setup, key, 0).now_or_never().expect("scripted")
         });
     });
 

@@ -84,6 +84,18 @@ impl Runner {
         try_verify(verifier, &diff, answer)
     }
 
+    /// All rows, `{"tables": {name: [rows]}}`; none for foreign components, which keep no readable state.
+    ///
+    /// # Errors
+    /// [`Error::World`] when the state cannot be read.
+    pub fn readable_state(&self) -> Result<Option<Value>> {
+        match self.world.state() {
+            Ok(state) => Ok(Some(state)),
+            Err(Error::World { source: terrarium_sandbox::Error::NoState, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The world, for marks, differences, state and forks.
     pub fn world(&mut self) -> &mut World {
         self.fresh = false;

@@ -175,6 +175,24 @@ async fn a_silent_endpoint_times_out() {
 }
 
 #[tokio::test]
+async fn a_field_that_is_refused_is_left_out_from_then_on() {
+    let no = |body: &str| Reply::Http(400, "", body.to_owned());
+    let (outcome, reward, error, asked) = play(vec![
+        no(r#"{"error": {"message": "Unrecognized request argument supplied: logprobs"}}"#),
+        no("Extra inputs are not permitted: 'seed'"),
+        calls("submit", r#"{"answer": 7}"#),
+    ])
+    .await;
+    assert_eq!((outcome, reward), (Outcome::Solved, Some(1.0)), "{error}");
+    let sent: Vec<[bool; 2]> =
+        asked.iter().map(|(_, body)| ["logprobs", "seed"].map(|field| body.get(field).is_some())).collect();
+    assert_eq!(sent, [[true, true], [false, true], [false, false]]);
+    let (outcome, reward, error, asked) = play(vec![no("the seed was bad")]).await;
+    assert_eq!((outcome, reward, asked.len()), (Outcome::PolicyError, None, 2), "{error}");
+    assert!(error.starts_with("refused: "), "{error}");
+}
+
+#[tokio::test]
 async fn a_context_that_is_too_long_is_no_endpoint_trouble() {
     let body = r#"{"error": {"message": "maximum context length is 4096 tokens", "code": "context_length_exceeded"}}"#;
     let (outcome, reward, error, asked) = play(vec![Reply::Http(400, "", body.to_owned())]).await;

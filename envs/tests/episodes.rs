@@ -5,18 +5,19 @@ mod support;
 use serde_json::json;
 use support::{Script, calls, environment, key, malformed, sandbox, task, timeless, tool_call};
 use terrarium_envs::episode::Episode;
-use terrarium_envs::episode_loop::run_episode;
+use terrarium_envs::episode_loop::{Cast, run_episode};
 use terrarium_envs::message::Message;
 use terrarium_envs::outcome::Outcome;
 use terrarium_envs::policy::{Expert, Noop, Policy, PolicyFailure, PolicyTurn, Random};
 use terrarium_envs::task::Task;
 use terrarium_envs::verifier::{ExpectedChange, ExpectedDelete};
-use terrarium_envs::{Budget, Loaded, Runner, run_solution};
+use terrarium_envs::{Budget, Loaded, Runner, Setup, run_solution};
 
 async fn play(task: &Task, script: Script, budget: &Budget) -> Episode {
     let loaded = Loaded::load(&sandbox(), &environment(0)).expect("the environment loads");
     let mut script = script;
-    run_episode(&loaded, task, &mut script, budget, key(task), 5).await
+    let setup = Setup { budget: budget.clone(), ..Setup::default() };
+    run_episode(&loaded, task, Cast::alone(&mut script), &setup, key(task), 5).await
 }
 
 async fn run(turns: Vec<PolicyTurn>) -> Episode {
@@ -34,7 +35,8 @@ const RIGHT: (&str, &str) = ("submit", r#"{"answer": "7"}"#);
 async fn the_expert_solves_and_the_idle_one_fails() {
     let loaded = Loaded::load(&sandbox(), &environment(0)).expect("the environment loads");
     let task = task(&environment(0), 4);
-    let expert = run_episode(&loaded, &task, Expert.agent(1).as_mut(), &Budget::default(), key(&task), 1).await;
+    let expert =
+        run_episode(&loaded, &task, Cast::alone(Expert.agent(1).as_mut()), &Setup::default(), key(&task), 1).await;
     assert_eq!(end(&expert), (Outcome::Solved, Some(1.0)));
     assert_eq!((expert.turns, expert.answer.as_deref(), expert.steps.len()), (2, Some("7"), 2));
     assert_eq!((expert.steps[0].result.as_str(), expert.steps[0].outcome.as_str()), ("7", "ok"));
@@ -51,7 +53,7 @@ async fn the_expert_solves_and_the_idle_one_fails() {
         .collect();
     assert_eq!(roles, ["system", "user", "assistant", "tool", "assistant", "tool"]);
 
-    let noop = run_episode(&loaded, &task, Noop.agent(1).as_mut(), &Budget::default(), key(&task), 1).await;
+    let noop = run_episode(&loaded, &task, Cast::alone(Noop.agent(1).as_mut()), &Setup::default(), key(&task), 1).await;
     assert_eq!(end(&noop), (Outcome::Failed, Some(0.0)));
     assert_eq!(noop.checks.last().map(|c| c.detail.as_str()), Some("no answer was submitted"));
 }
@@ -65,7 +67,8 @@ async fn the_random_one_repeats_itself_with_its_seed() {
         let mut pair = Vec::new();
         for seed in [seed, seed, seed + 1000] {
             let mut agent = Random.agent(seed);
-            let episode = run_episode(&loaded, &task, agent.as_mut(), &Budget::default(), key(&task), 0).await;
+            let episode =
+                run_episode(&loaded, &task, Cast::alone(agent.as_mut()), &Setup::default(), key(&task), 0).await;
             assert!(
                 episode.steps.iter().all(|s| s.outcome != "bad_arguments" && s.outcome != "unknown_tool"),
                 "{episode:?}"

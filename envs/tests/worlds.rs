@@ -8,7 +8,7 @@ use desk::{call, check_out, environment, expected_copies, find, task};
 use serde_json::json;
 use std::sync::Arc;
 use support::Memory;
-use terrarium_envs::episode_loop::run_episode;
+use terrarium_envs::episode_loop::{Cast, run_episode};
 use terrarium_envs::outcome::Outcome;
 use terrarium_envs::policy::{Expert, Noop, Policy, Random, SharedPolicy};
 use terrarium_envs::sandbox::{Config, Sandbox};
@@ -16,7 +16,7 @@ use terrarium_envs::scheduler::{Cancel, Job, Options, rollout};
 use terrarium_envs::task::{Task, ToolCall};
 use terrarium_envs::verifier::{ExpectedChange, ExpectedDelete, Score, Verifier};
 use terrarium_envs::world::StateDiff;
-use terrarium_envs::{Budget, Loaded, Runner, run_solution};
+use terrarium_envs::{Loaded, Runner, Setup, run_solution};
 
 fn sandbox() -> Sandbox {
     Sandbox::new(Config::default()).expect("a sandbox")
@@ -102,7 +102,8 @@ async fn the_expert_leaves_a_difference_a_write() {
     let task = task(&environment);
     let loaded = Loaded::load(&sandbox(), &environment).expect("it loads");
     let episode =
-        run_episode(&loaded, &task, Expert.agent(0).as_mut(), &Budget::default(), support::key(&task), 0).await;
+        run_episode(&loaded, &task, Cast::alone(Expert.agent(0).as_mut()), &Setup::default(), support::key(&task), 0)
+            .await;
     assert_eq!((episode.outcome, episode.turns), (Outcome::Solved, 10));
     let with_diff: Vec<&str> = episode.steps.iter().filter(|s| !s.diff.is_empty()).map(|s| s.tool.as_str()).collect();
     assert_eq!(with_diff, ["check_out", "check_out"]);

@@ -1,8 +1,13 @@
 //! User journeys through the `terrarium` binary: fresh directory, no network, no environment.
 
+#[path = "../support/endpoint.rs"]
+mod endpoint;
+
+mod agents;
 mod attacks;
 mod exports;
 mod journey;
+mod remote;
 mod replay;
 mod resume;
 mod suites;

@@ -87,17 +87,22 @@ impl Desk {
 
     /// One text column of a database file.
     pub fn query_in(&self, file: &str, sql: &str) -> Vec<String> {
-        use sqlx::{ConnectOptions, Connection, Row};
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-        runtime.block_on(async {
-            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.path(file));
-            let mut connection = options.connect().await.expect("the database opens");
-            let rows = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
-                .fetch_all(&mut connection)
-                .await
-                .expect("the query runs");
-            connection.close().await.expect("closes");
-            rows.iter().map(|row| row.get::<String, _>(0)).collect()
-        })
+        runtime.block_on(column(&self.path(file), sql))
     }
+
+    /// [`Desk::query`] from within a runtime.
+    pub async fn query_async(&self, sql: &str) -> Vec<String> {
+        column(&self.path("terrarium.db"), sql).await
+    }
+}
+
+async fn column(file: &Path, sql: &str) -> Vec<String> {
+    use sqlx::{ConnectOptions, Connection, Row};
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let mut connection = options.connect().await.expect("the database opens");
+    let rows =
+        sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.expect("the query runs");
+    connection.close().await.expect("closes");
+    rows.iter().map(|row| row.get::<String, _>(0)).collect()
 }

@@ -1,6 +1,6 @@
 //! `terrarium demo`: the whole story in a minute. Every step is what its own command does.
 
-use crate::args::{BudgetArgs, DemoArgs, Global, Select, SynthArgs};
+use crate::args::{AgentArgs, DemoArgs, Global, Select, SynthArgs};
 use crate::commands::rollout::{Plan, Rolled, roll};
 use crate::commands::{synth, verify};
 use crate::{Ending, output};
@@ -21,10 +21,6 @@ const SMALL_TOOLS: usize = 6;
 /// ... and this many prompt tokens.
 #[cfg(feature = "torch")]
 const SMALL_TOKENS: usize = 2000;
-
-fn budget() -> BudgetArgs {
-    BudgetArgs { max_turns: 64, max_calls: 256, max_tokens: 96 }
-}
 
 fn everything() -> Select {
     Select {
@@ -77,7 +73,8 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<Ending> {
     output::note(global, "3/5 roll out");
     let mut rolled = Vec::new();
     for policy in ["expert", "noop", "random"] {
-        let plan = Plan { policy, select: &everything(), group: 1, concurrency: Some(threads), budget: &budget() };
+        let (select, agent) = (everything(), AgentArgs::default());
+        let plan = Plan { concurrency: Some(threads), ..Plan::new(policy, &select, &agent) };
         rolled.push(report(global, roll(global, &store, &sandbox, &plan).await?));
     }
     #[cfg(feature = "torch")]
@@ -88,8 +85,9 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<Ending> {
             max_prompt: Some(SMALL_TOKENS),
             ..everything()
         };
-        let budget = BudgetArgs { max_turns: 8, ..budget() };
-        let plan = Plan { policy: "dsa", select: &select, group: 1, concurrency: None, budget: &budget };
+        let mut agent = AgentArgs::default();
+        agent.budget.max_turns = Some(8);
+        let plan = Plan::new("dsa", &select, &agent);
         rolled.push(report(global, roll(global, &store, &sandbox, &plan).await?));
     }
 

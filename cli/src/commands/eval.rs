@@ -11,13 +11,8 @@ use terrarium_sandbox::Sandbox;
 
 /// Runs the command.
 pub async fn run(global: &Global, args: &EvalArgs) -> Result<Ending> {
-    let plan = Plan {
-        policy: &args.policy,
-        select: &args.select,
-        group: args.k,
-        concurrency: args.concurrency,
-        budget: &args.budget,
-    };
+    let plan =
+        Plan { group: args.k, concurrency: args.concurrency, ..Plan::new(&args.policy, &args.select, &args.agent) };
     plan.check()?;
     let store = Store::open(&global.db).await?;
     let sandbox = Sandbox::new(terrarium_sandbox::Config::default())?;

@@ -1,40 +1,56 @@
 //! `terrarium rollout`: run a policy on tasks and store every episode.
 
-use crate::args::{BudgetArgs, Global, RolloutArgs, Select};
+use crate::args::{AgentArgs, Global, RolloutArgs, Select};
+use crate::commands::show::find_episode;
 use crate::jobs::{self, Jobs};
-use crate::policy::Named;
-use crate::progress::Progress;
+use crate::policy::{Chosen, Named, surroundings};
+use crate::progress::{self, Progress};
 use crate::{Ending, Usage, interrupt, output};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use terrarium_dataset::runs::RunStart;
 use terrarium_dataset::{EpisodeFilter, Store, TaskFilter};
-use terrarium_envs::budget::Budget;
 use terrarium_envs::outcome::Outcome;
+use terrarium_envs::policy::Forked;
 use terrarium_envs::scheduler::{self, Options};
 use terrarium_sandbox::Sandbox;
 
 /// What to roll out.
+#[derive(Clone, Copy)]
 pub struct Plan<'a> {
     pub policy: &'a str,
     pub select: &'a Select,
     pub group: u32,
     pub concurrency: Option<usize>,
-    pub budget: &'a BudgetArgs,
+    pub agent: &'a AgentArgs,
+    /// The episode and step to branch from.
+    pub fork: Option<&'a str>,
+    /// Whether broken episodes are run again.
+    pub retry: bool,
 }
 
-impl Plan<'_> {
+impl<'a> Plan<'a> {
+    /// One episode a task.
+    pub fn new(policy: &'a str, select: &'a Select, agent: &'a AgentArgs) -> Self {
+        Plan { policy, select, group: 1, concurrency: None, agent, fork: None, retry: false }
+    }
+
     /// Mistakes in what was typed, found before any file is opened.
-    pub fn check(&self) -> Result<(), Usage> {
+    pub fn check(&self) -> Result<()> {
         if self.group == 0 {
-            return Err(Usage("a task needs at least 1 episode: --group (of eval: -k) must not be 0".to_owned()));
+            let message = "a task needs at least 1 episode: --group (of eval: -k) must not be 0";
+            return Err(Usage(message.to_owned()).into());
         }
         if self.concurrency == Some(0) {
-            return Err(Usage("--concurrency must be at least 1".to_owned()));
+            return Err(Usage("--concurrency must be at least 1".to_owned()).into());
         }
         jobs::filter(self.select)?;
-        Named::parse(self.policy).map(drop)
+        if let Some(fork) = self.fork {
+            branch_point(fork)?;
+        }
+        Named::parse(self.policy)?.check(self.agent)
     }
 }
 
@@ -47,6 +63,10 @@ pub struct Rolled {
     pub resumed: u64,
     pub outcomes: BTreeMap<Outcome, u64>,
     pub seconds: f64,
+    /// Tokens sampled by this run, where they are counted.
+    pub completion_tokens: u64,
+    /// Requests of this run that met trouble with the endpoint, by kind.
+    pub trouble: BTreeMap<&'static str, u64>,
     /// Why it ended before everything was run.
     pub stopped: Option<String>,
     /// The tasks, by environment.
@@ -68,6 +88,8 @@ impl Rolled {
             "solved": self.solved(),
             "outcomes": outcomes,
             "seconds": self.seconds,
+            "completion_tokens": self.completion_tokens,
+            "trouble": self.trouble,
             "stopped": self.stopped,
         })
     }
@@ -83,11 +105,11 @@ impl Rolled {
 /// Runs the command.
 pub async fn run(global: &Global, args: &RolloutArgs) -> Result<Ending> {
     let plan = Plan {
-        policy: &args.policy,
-        select: &args.select,
         group: args.group,
         concurrency: args.concurrency,
-        budget: &args.budget,
+        fork: args.fork.as_deref(),
+        retry: args.retry,
+        ..Plan::new(&args.policy, &args.select, &args.agent)
     };
     plan.check()?;
     let store = Store::open(&global.db).await?;
@@ -118,16 +140,39 @@ pub async fn run(global: &Global, args: &RolloutArgs) -> Result<Ending> {
 /// Rolls out a plan; every episode is stored.
 pub async fn roll(global: &Global, store: &Store, sandbox: &Sandbox, plan: &Plan<'_>) -> Result<Rolled> {
     plan.check()?;
-    let chosen = jobs::choose(store, plan.select).await?;
-    let chosen_policy = Named::parse(plan.policy)?.open(global.seed, plan.budget)?;
+    let mut select = plan.select.clone();
+    let mut origin = None;
+    if let Some(fork) = plan.fork {
+        let (episode, steps) = branch_point(fork)?;
+        let episode = find_episode(store, episode).await.context("--fork")?;
+        select.task = Some(episode.key.task_id.clone());
+        origin = Some((Arc::new(episode), steps));
+    }
+    let chosen = jobs::choose(store, &select).await?;
+    let Chosen { mut policy, concurrency } = Named::parse(plan.policy)?.open(global.seed, plan.agent)?;
+    let mut around = surroundings(plan.agent, policy.window())?;
+    if let Some((origin, steps)) = origin {
+        let forked = Forked::new(policy, origin, steps).map_err(|e| Usage(e.to_string()))?;
+        // What surrounds the agent goes on as it was; its budget is its own.
+        around.setup = terrarium_envs::Setup { budget: around.setup.budget, ..forked.setup() };
+        around.attempts = 1;
+        policy = Arc::new(forked);
+    }
     let tasks = chosen.values().map(Vec::len).sum::<usize>() as u64;
     let total = tasks * u64::from(plan.group);
-    let label = chosen_policy.policy.label();
+    let label = policy.label();
     warn_of_other_seeds(global, store, &label).await?;
+    if plan.retry {
+        let ids = chosen.values().flatten().cloned().collect();
+        let again = store.forget_broken(&label, &TaskFilter { ids, ..TaskFilter::default() }).await?;
+        output::note(global, &format!("{again} broken episodes of {label} are run again"));
+    }
     let options = Options {
-        concurrency: plan.concurrency.unwrap_or(chosen_policy.concurrency),
+        concurrency: plan.concurrency.unwrap_or(concurrency),
         seed: global.seed,
-        budget: Budget { turns: plan.budget.max_turns, calls: plan.budget.max_calls, ..Budget::default() },
+        setup: around.setup,
+        user: around.user,
+        attempts: around.attempts,
         total: Some(total),
         ..Options::default()
     };
@@ -138,16 +183,19 @@ pub async fn roll(global: &Global, store: &Store, sandbox: &Sandbox, plan: &Plan
             seed: global.seed,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             options: json!({
-                "group": plan.group, "split": plan.select.split, "tasks": tasks, "concurrency": options.concurrency,
-                "max_turns": plan.budget.max_turns, "max_calls": plan.budget.max_calls, "max_tokens": plan.budget.max_tokens,
+                "policy": plan.policy, "group": plan.group, "split": plan.select.split, "tasks": tasks,
+                "concurrency": options.concurrency, "attempts": options.attempts, "setup": options.setup,
+                "max_tokens": plan.agent.budget.max_tokens, "stream": plan.agent.endpoint.stream,
+                "temperature": plan.agent.endpoint.temperature,
+                "requests_per_minute": plan.agent.endpoint.requests_per_minute,
             }),
         })
         .await?;
     let cancel = interrupt::cancel_on_interrupt(global);
-    let bar = Progress::new(global, "rollout", "episodes", total);
+    let bar = Progress::new(global, progress::ROLLOUT, "episodes", total);
     let (jobs, failure) = Jobs::start(store.clone(), chosen.clone(), plan.group);
-    let summary = scheduler::rollout(sandbox, jobs, chosen_policy.policy, store, &options, &cancel, |p| {
-        bar.at(p.done + p.skipped, &format!("{} solved", p.solved));
+    let summary = scheduler::rollout(sandbox, jobs, policy, store, &options, &cancel, |p| {
+        bar.rolling(p);
     })
     .await?;
     bar.finish();
@@ -167,11 +215,21 @@ pub async fn roll(global: &Global, store: &Store, sandbox: &Sandbox, plan: &Plan
         resumed: summary.skipped.min(episodes),
         outcomes,
         seconds: summary.seconds,
+        completion_tokens: summary.completion_tokens,
+        trouble: summary.trouble,
         stopped,
         chosen,
     };
     store.finish_run(run, &rolled.json()).await?;
     Ok(rolled)
+}
+
+/// Reads `EPISODE@K`.
+fn branch_point(text: &str) -> Result<(&str, u32), Usage> {
+    let point = text.rsplit_once('@').and_then(|(episode, steps)| Some((episode, steps.parse().ok()?)));
+    point.ok_or_else(|| {
+        Usage(format!("`{text}` is no step of an episode; write TASK@POLICY#SAMPLE@K, with K steps to take over"))
+    })
 }
 
 /// Outcomes of the chosen tasks' stored episodes.

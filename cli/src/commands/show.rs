@@ -37,7 +37,7 @@ pub async fn run(global: &Global, command: &ShowCommand) -> Result<Ending> {
 }
 
 /// `TASK`, `TASK@POLICY` or `TASK@POLICY#SAMPLE`; the first that is stored.
-async fn find_episode(store: &Store, id: &str) -> Result<Episode> {
+pub async fn find_episode(store: &Store, id: &str) -> Result<Episode> {
     let (task, rest) = id.split_once('@').unwrap_or((id, ""));
     let (policy, sample) = rest.rsplit_once('#').map_or((rest, None), |(p, s)| (p, Some(s)));
     store.task(task).await?;

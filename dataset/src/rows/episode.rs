@@ -7,12 +7,14 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use terrarium_envs::episode::{Episode, EpisodeKey, Step, TokenTrace};
 use terrarium_envs::outcome::Outcome;
+use terrarium_envs::usage::Usage;
 
 /// How episodes are written.
 pub static TABLE: Table = Table::new(
     "INSERT INTO episodes (id, task_id, policy, sample, environment_id, seed, outcome, reward, turns, step_count, trace_count, \
-     elapsed_us, text_bytes, tokens, sampled_tokens, answer, error, checks, messages)",
-    19,
+     elapsed_us, text_bytes, tokens, sampled_tokens, answer, error, checks, messages, setup, usage, cuts, prompt_tokens, \
+     completion_tokens)",
+    24,
 );
 
 /// How steps are written.
@@ -23,7 +25,7 @@ pub static STEPS: Table = Table::new(
 
 /// The columns that [`read`] reads, of the table `e`.
 pub const COLUMNS: &str = "e.id, e.task_id, e.policy, e.sample, e.environment_id, e.seed, e.outcome, e.reward, e.turns, e.step_count, \
-     e.trace_count, e.elapsed_us, e.answer, e.error, e.checks, e.messages";
+     e.trace_count, e.elapsed_us, e.answer, e.error, e.checks, e.messages, e.setup, e.usage, e.cuts";
 
 /// The columns that [`read_step`] reads.
 pub const STEP_COLUMNS: &str = "episode_id, turn, tool, outcome, fuel, elapsed_us, call_id, arguments, diff, result";
@@ -32,7 +34,9 @@ pub const STEP_COLUMNS: &str = "episode_id, turn, tool, outcome, fuel, elapsed_u
 pub fn write(id: i64, episode: &mut Episode, system: &str) -> Row {
     let messages = messages::write(&episode.messages, &episode.steps, system);
     let tokens = episode.traces.last().map_or(0, |last| last.prompt_ids.len() + last.token_ids.len());
-    Row::with_capacity(19)
+    let used = |of: fn(&Usage) -> u64| episode.usage.iter().map(of).sum::<u64>();
+    let (prompt_tokens, completion_tokens) = (used(|u| u.prompt), used(|u| u.completion));
+    Row::with_capacity(24)
         .integer(id)
         .text(std::mem::take(&mut episode.key.task_id))
         .text(std::mem::take(&mut episode.key.policy))
@@ -52,6 +56,11 @@ pub fn write(id: i64, episode: &mut Episode, system: &str) -> Row {
         .maybe_text(episode.error.take())
         .text(json(&episode.checks))
         .text(messages)
+        .text(json(&episode.setup))
+        .text(json(&episode.usage))
+        .text(json(&episode.cuts))
+        .unsigned(prompt_tokens)
+        .unsigned(completion_tokens)
 }
 
 /// The row of a step.
@@ -112,6 +121,9 @@ pub fn read(
         checks: from_json("checks", text("checks")?)?,
         answer: row.try_get("answer").map_err(|e| e.to_string())?,
         error: row.try_get("error").map_err(|e| e.to_string())?,
+        setup: from_json("setup", text("setup")?)?,
+        usage: from_json("usage", text("usage")?)?,
+        cuts: from_json("cuts", text("cuts")?)?,
         messages: messages::read(text("messages")?, &steps, system)?,
         steps,
         traces: traces.unwrap_or_default(),

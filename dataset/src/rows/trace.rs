@@ -4,6 +4,7 @@
 //! conversation of n turns takes O(n) tokens, not O(n^2).
 
 use super::pack::{Packer, unpack_numbers};
+use super::{from_json, json};
 use crate::insert::{Row, Table};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -11,29 +12,30 @@ use terrarium_envs::episode::TokenTrace;
 
 /// How they are written.
 pub static TABLE: Table = Table::new(
-    "INSERT INTO traces (episode_id, number, turn, finish, prompt_shared, prompt_count, token_count, prompt_ids, token_ids, logprobs, experts)",
-    11,
+    "INSERT INTO traces (episode_id, number, turn, finish, prompt_shared, prompt_count, token_count, prompt_ids, token_ids, logprobs, experts, texts)",
+    12,
 );
 
 /// The columns that [`read`] reads.
-pub const COLUMNS: &str = "episode_id, turn, finish, prompt_shared, prompt_ids, token_ids, logprobs, experts";
+pub const COLUMNS: &str = "episode_id, turn, finish, prompt_shared, prompt_ids, token_ids, logprobs, experts, texts";
 
 /// The rows of an episode's traces.
 pub fn write<'a>(episode: i64, traces: &'a [TokenTrace], packer: &'a mut Packer) -> impl Iterator<Item = Row> + 'a {
     traces.iter().enumerate().map(move |(number, trace)| {
         let shared = number.checked_sub(1).map_or(0, |before| shared(&traces[before], &trace.prompt_ids));
-        Row::with_capacity(11)
+        Row::with_capacity(12)
             .integer(episode)
             .integer(number as i64)
             .integer(trace.turn)
             .text(&trace.finish)
             .integer(shared as i64)
             .integer(trace.prompt_ids.len() as i64)
-            .integer(trace.token_ids.len() as i64)
+            .integer(trace.tokens() as i64)
             .blob(packer.numbers(&trace.prompt_ids[shared..]))
             .blob(packer.numbers(&trace.token_ids))
             .blob(packer.numbers(&trace.logprobs))
             .blob(packer.numbers(&trace.experts))
+            .text(json(&trace.texts))
     })
 }
 
@@ -57,6 +59,7 @@ pub fn read(row: &SqliteRow, before: Option<&TokenTrace>) -> Result<TokenTrace, 
         turn: row.try_get("turn").map_err(|e| e.to_string())?,
         prompt_ids,
         token_ids: unpack_numbers(blob("token_ids")?)?,
+        texts: from_json("texts", row.try_get("texts").map_err(|e| e.to_string())?)?,
         logprobs: unpack_numbers(blob("logprobs")?)?,
         experts: unpack_numbers(blob("experts")?)?,
         finish: row.try_get("finish").map_err(|e| e.to_string())?,

@@ -10,6 +10,7 @@ use terrarium_envs::environment::{Environment, Split, ToolSpec};
 use terrarium_envs::episode::{Episode, EpisodeKey, Step, TokenTrace};
 use terrarium_envs::message::{Message, MessageCall};
 use terrarium_envs::outcome::Outcome;
+use terrarium_envs::setup::Setup;
 use terrarium_envs::submit;
 use terrarium_envs::task::{Difficulty, Kind, Task, ToolCall};
 use terrarium_envs::verifier::{Answer, Check, ExpectedChange, Verifier};
@@ -141,6 +142,9 @@ pub fn episode(task: &Task, system: &str, policy: &str, sample: u32, calls: usiz
         checks: vec![Check { name: "answer".into(), passed: outcome == Outcome::Solved, detail: String::new() }],
         answer: Some("3".into()),
         error: None,
+        setup: Setup::default(),
+        usage: Vec::new(),
+        cuts: Vec::new(),
         messages,
         steps,
         traces: Vec::new(),
@@ -161,6 +165,7 @@ pub fn traces(turns: u32) -> Vec<TokenTrace> {
             logprobs: token_ids.iter().map(|t| -(*t as f32) / 7e4).collect(),
             experts: token_ids.iter().flat_map(|t| [*t as u16 % 64, 3, 5, 63]).collect(),
             token_ids: token_ids.clone(),
+            texts: Vec::new(),
             finish: "eos".into(),
         });
         prompt_ids.extend(token_ids);

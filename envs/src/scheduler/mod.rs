@@ -17,16 +17,19 @@ pub use feed::Job;
 pub use programs::Programs;
 pub use progress::{Progress, Summary};
 
-use crate::budget::Budget;
 use crate::episode::{Episode, EpisodeKey};
-use crate::episode_loop::{not_run, run_episode};
+use crate::episode_loop::{Cast, not_run, run_episode};
 use crate::error::{Error, Result};
 use crate::outcome::Outcome;
 use crate::policy::SharedPolicy;
 use crate::random::derive;
+use crate::setup::{Parallel, Setup};
 use crate::sink::EpisodeSink;
+use crate::user::UserModel;
+use crate::world::Loaded;
 use feed::Feed;
 use futures::FutureExt;
+use futures::future::join_all;
 use progress::Tally;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -41,16 +44,22 @@ use tokio::time::Instant;
 const CHUNK: usize = 16;
 /// Chunks that may wait for the writer.
 const QUEUE: usize = 64;
+/// Longest time between two calls of `progress`.
+const TICK: Duration = Duration::from_millis(500);
 
 /// How to run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Episodes at a time. Default twice the cores. Scripted policies use at most one thread a core of it.
     pub concurrency: usize,
     /// Seed of the run.
     pub seed: u64,
-    /// Limits of each episode.
-    pub budget: Budget,
+    /// Conditions of each episode; stored with it.
+    pub setup: Setup,
+    /// Who words what simulated users say; none: their script as it stands.
+    pub user: Option<Arc<dyn UserModel>>,
+    /// Attempts at each sample, of which the one with the fewest steps is kept (`parallel-fewest-step`). Default 1.
+    pub attempts: u32,
     /// Episodes that are stored together at most. Default 256.
     pub batch: usize,
     /// Longest time that a finished episode waits to be stored. Default 100 ms.
@@ -68,7 +77,9 @@ impl Default for Options {
         Options {
             concurrency: 2 * cores(),
             seed: 0,
-            budget: Budget::default(),
+            setup: Setup::default(),
+            user: None,
+            attempts: 1,
             batch: 256,
             flush: Duration::from_millis(100),
             programs: 32,
@@ -94,7 +105,9 @@ struct Shared {
     policy: SharedPolicy,
     label: String,
     seed: u64,
-    budget: Budget,
+    setup: Setup,
+    user: Option<Arc<dyn UserModel>>,
+    attempts: u32,
     cancel: Cancel,
     /// The run stops of itself.
     stop: AtomicBool,
@@ -104,7 +117,8 @@ struct Shared {
 
 /// Runs every job whose episode is not stored yet. Jobs should come grouped by environment; equal jobs run once.
 ///
-/// A cancelled run finishes the episodes under way, stores them and returns. `progress` is called after every batch and at the end.
+/// A cancelled run finishes the episodes under way, stores them and returns. `progress` is called after every batch, twice a second
+/// while nothing happens, and at the end.
 ///
 /// # Errors
 /// [`Error::Sink`] when the sink fails, [`Error::Worker`] when a policy panics. What was stored before stays stored.
@@ -125,12 +139,19 @@ where
     let stored = sink.stored(&label).await.map_err(Error::Sink)?;
     let feed = Feed::new(jobs.into_iter(), label.clone(), stored);
     let mut tally = Tally::new(options.total.or(feed.total()));
+    let mut setup = options.setup.clone();
+    if policy.scripted() {
+        // No clock shows in what a scripted policy does.
+        setup.budget.time = None;
+    }
     let shared = Arc::new(Shared {
         feed,
         programs: Programs::new(sandbox.clone(), options.programs),
         label,
         seed: options.seed,
-        budget: options.budget.clone(),
+        setup,
+        user: options.user.clone(),
+        attempts: options.attempts.max(1),
         cancel: cancel.clone(),
         stop: AtomicBool::new(false),
         policy_errors: AtomicU32::new(0),
@@ -150,9 +171,10 @@ where
         }
     }
     drop(sender);
+    let read = || shared.policy.meter().map(crate::usage::Meter::read);
     let written = write(receiver, sink, options, |batch| {
         tally.add(batch, shared.feed.skipped());
-        progress(&tally.progress());
+        progress(&tally.progress(read()));
     })
     .await;
     shared.stop.store(true, Ordering::Relaxed);
@@ -167,11 +189,11 @@ where
         return Err(error);
     }
     tally.add(&[], shared.feed.skipped());
-    progress(&tally.progress());
+    progress(&tally.progress(read()));
     let errors = shared.policy_errors.load(Ordering::Relaxed);
     let stopped = (errors >= shared.policy_errors_max)
         .then(|| format!("the policy failed {errors} times in a row; the rest was not run"));
-    Ok(tally.summary(cancel.is_cancelled(), stopped))
+    Ok(tally.summary(cancel.is_cancelled(), stopped, read()))
 }
 
 impl Shared {
@@ -186,13 +208,28 @@ impl Shared {
     async fn episode(&self, job: &Job) -> Episode {
         let key = self.key(job);
         let seed = episode_seed(self.seed, &key);
-        match self.programs.get(&job.environment) {
-            Ok(loaded) => {
-                let mut agent = self.policy.agent(seed);
-                run_episode(&loaded, &job.task, agent.as_mut(), &self.budget, key, seed).await
-            }
-            Err(error) => not_run(&job.task, key, seed, &error),
+        let loaded = match self.programs.get(&job.environment) {
+            Ok(loaded) => loaded,
+            Err(error) => return not_run(&job.task, &self.setup, key, seed, &error),
+        };
+        if self.attempts == 1 {
+            return self.attempt(&loaded, job, key, seed).await;
         }
+        let attempts = (0..self.attempts).map(|n| {
+            let seed = if n == 0 { seed } else { derive(seed, &format!("attempt {n}")) };
+            self.attempt(&loaded, job, key.clone(), seed)
+        });
+        fewest_steps(join_all(attempts).await)
+    }
+
+    async fn attempt(&self, loaded: &Arc<Loaded>, job: &Job, key: EpisodeKey, seed: u64) -> Episode {
+        let mut agent = self.policy.agent(seed);
+        let mut voice = self.user.as_ref().map(|user| user.voice(seed));
+        let mut cast = Cast::alone(agent.as_mut());
+        if let Some(voice) = voice.as_mut() {
+            cast.user = Some(voice.as_mut());
+        }
+        run_episode(loaded, &job.task, cast, &self.setup, key, seed).await
     }
 
     /// Notes how an episode ended; an endpoint that is gone stops the run.
@@ -203,6 +240,18 @@ impl Shared {
             self.stop.store(true, Ordering::Relaxed);
         }
     }
+}
+
+/// The attempt that finished by itself with the fewest steps; without any such, the first that has a reward, or the first. How an
+/// attempt was judged plays no part.
+fn fewest_steps(mut attempts: Vec<Episode>) -> Episode {
+    let finished = |e: &Episode| matches!(e.outcome, Outcome::Solved | Outcome::Failed).then_some(e.steps.len() as u32);
+    let steps: Vec<Option<u32>> = attempts.iter().map(finished).collect();
+    let fewest = (0..steps.len()).filter(|i| steps[*i].is_some()).min_by_key(|i| steps[*i]);
+    let kept = fewest.or_else(|| attempts.iter().position(|e| e.reward.is_some())).unwrap_or(0);
+    let mut episode = attempts.swap_remove(kept);
+    episode.setup.parallel = Some(Parallel { steps, kept: kept as u32 });
+    episode
 }
 
 /// A worker on a thread of its own.
@@ -222,7 +271,7 @@ fn run_scripted(shared: &Shared, sender: &mpsc::Sender<Vec<Episode>>) {
                 let key = shared.key(job);
                 let seed = episode_seed(shared.seed, &key);
                 let error = Error::Worker(format!("policy `{}` says that it is scripted, but waits", shared.label));
-                not_run(&job.task, key, seed, &error)
+                not_run(&job.task, &shared.setup, key, seed, &error)
             });
             shared.note(episode.outcome);
             episodes.push(episode);
@@ -258,29 +307,30 @@ async fn write(
     mut receiver: mpsc::Receiver<Vec<Episode>>,
     sink: &dyn EpisodeSink,
     options: &Options,
-    mut stored: impl FnMut(&[Outcome]),
+    mut stored: impl FnMut(&[(Outcome, u64)]),
 ) -> Result<()> {
     let mut batch: Vec<Episode> = Vec::new();
     let mut due: Option<Instant> = None;
     loop {
-        let received = match due {
-            None => receiver.recv().await.map(Some),
-            Some(due) => match tokio::time::timeout_at(due, receiver.recv()).await {
-                Ok(received) => received.map(Some),
-                Err(_elapsed) => Some(None),
-            },
+        let wake = due.unwrap_or_else(|| Instant::now() + TICK);
+        let received = match tokio::time::timeout_at(wake, receiver.recv()).await {
+            Ok(received) => received.map(Some),
+            Err(_elapsed) => Some(None),
         };
-        let (closed, late) = (received.is_none(), matches!(received, Some(None)));
+        let (closed, woken) = (received.is_none(), matches!(received, Some(None)));
         if let Some(Some(episodes)) = received {
             batch.extend(episodes);
             due = due.or_else(|| Some(Instant::now() + options.flush));
         }
-        let late = late || due.is_some_and(|due| Instant::now() >= due);
+        let late = woken || due.is_some_and(|due| Instant::now() >= due);
         if !batch.is_empty() && (closed || late || batch.len() >= options.batch) {
-            let outcomes: Vec<Outcome> = batch.iter().map(|e| e.outcome).collect();
+            let news: Vec<(Outcome, u64)> =
+                batch.iter().map(|e| (e.outcome, e.usage.iter().map(|u| u.completion).sum())).collect();
             sink.put(std::mem::take(&mut batch)).await.map_err(Error::Sink)?;
             due = None;
-            stored(&outcomes);
+            stored(&news);
+        } else if woken {
+            stored(&[]);
         }
         if closed {
             return Ok(());

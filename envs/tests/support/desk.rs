@@ -80,7 +80,7 @@ pub fn check_out(member: &str, book: &str) -> ToolCall {
 }
 
 pub fn find(name: &str) -> ToolCall {
-    call("find_members", json!({"name": name}))
+    call("find_members", json!({"name": name, "page": 1}))
 }
 
 /// The loan that `check_out` makes.

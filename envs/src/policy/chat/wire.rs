@@ -2,30 +2,50 @@
 
 use super::ChatOptions;
 use crate::environment::ToolSpec;
+use crate::episode::TokenTrace;
 use crate::message::{Message, MessageCall};
 use crate::policy::PolicyTurn;
+use crate::usage::Usage;
 use serde_json::{Value, json};
 
 /// Calls of one message that are taken; a longer list is no completion.
 const CALLS_MAX: usize = 1024;
 
-/// The body of a request.
-pub(super) fn request(options: &ChatOptions, seed: u64, tools: &[ToolSpec], messages: &[Message]) -> Value {
+/// Fields that some endpoints refuse. A refusal that names one turns it off for the rest of the run.
+pub(super) const OPTIONAL: [&str; 4] = ["seed", "logprobs", "stream_options", "reasoning_content"];
+
+/// The body of a request, without the optional fields for which `refused` holds.
+pub(super) fn request(
+    options: &ChatOptions,
+    refused: impl Fn(&str) -> bool,
+    seed: u64,
+    tools: &[ToolSpec],
+    messages: &[Message],
+) -> Value {
+    let thinking = options.send_reasoning && !refused("reasoning_content");
     let mut body = json!({
         "model": options.model,
-        "messages": messages.iter().map(message).collect::<Vec<_>>(),
-        "tools": tools.iter().map(tool).collect::<Vec<_>>(),
-        "stream": false,
+        "messages": messages.iter().map(|m| message(m, thinking)).collect::<Vec<_>>(),
     });
+    if !tools.is_empty() {
+        body["tools"] = tools.iter().map(tool).collect();
+    }
+    body["stream"] = json!(options.stream);
     if let Some(temperature) = options.temperature {
         body["temperature"] = json!(temperature);
     }
     if let Some(tokens) = options.tokens_max {
         body["max_tokens"] = json!(tokens);
     }
-    if options.send_seed {
+    if options.send_seed && !refused("seed") {
         // 31 bits: some servers read it as a signed 32-bit integer.
         body["seed"] = json!(seed & 0x7fff_ffff);
+    }
+    if options.logprobs && !refused("logprobs") {
+        body["logprobs"] = json!(true);
+    }
+    if options.stream && !refused("stream_options") {
+        body["stream_options"] = json!({"include_usage": true});
     }
     body
 }
@@ -37,18 +57,23 @@ fn tool(tool: &ToolSpec) -> Value {
     })
 }
 
-fn message(message: &Message) -> Value {
+fn message(message: &Message, thinking: bool) -> Value {
     match message {
         Message::System { content } => json!({"role": "system", "content": content}),
         Message::User { content } => json!({"role": "user", "content": content}),
-        Message::Assistant { content, calls, .. } if calls.is_empty() => {
-            json!({"role": "assistant", "content": content})
+        Message::Assistant { content, reasoning, calls } => {
+            let mut said = json!({"role": "assistant", "content": content});
+            if !calls.is_empty() {
+                if content.is_empty() {
+                    said["content"] = Value::Null;
+                }
+                said["tool_calls"] = calls.iter().map(call).collect();
+            }
+            if thinking && !reasoning.is_empty() {
+                said["reasoning_content"] = Value::from(reasoning.as_str());
+            }
+            said
         }
-        Message::Assistant { content, calls, .. } => json!({
-            "role": "assistant",
-            "content": if content.is_empty() { Value::Null } else { Value::from(content.as_str()) },
-            "tool_calls": calls.iter().map(call).collect::<Vec<_>>(),
-        }),
         Message::Tool { call_id, content, .. } => json!({"role": "tool", "tool_call_id": call_id, "content": content}),
     }
 }
@@ -65,12 +90,12 @@ fn call(call: &MessageCall) -> Value {
 ///
 /// # Errors
 /// What is missing, when the reply is no completion.
-pub(super) fn turn(bytes: &[u8]) -> Result<PolicyTurn, String> {
-    let reply: Value = serde_json::from_slice(bytes).map_err(|e| format!("the reply is not JSON: {e}"))?;
-    let message = reply
-        .pointer("/choices/0/message")
+pub(super) fn turn(reply: &Value) -> Result<PolicyTurn, String> {
+    let choice = reply.pointer("/choices/0").unwrap_or(&Value::Null);
+    let message = choice
+        .get("message")
         .filter(|m| m.is_object())
-        .ok_or_else(|| format!("the reply has no message: {}", brief(&reply)))?;
+        .ok_or_else(|| format!("the reply has no message: {}", brief(reply)))?;
     let mut turn = PolicyTurn { content: text(message.get("content")), ..PolicyTurn::default() };
     turn.reasoning = ["reasoning_content", "reasoning"]
         .iter()
@@ -94,7 +119,55 @@ pub(super) fn turn(bytes: &[u8]) -> Result<PolicyTurn, String> {
             turn.calls.push(MessageCall { id, name, arguments });
         }
     }
+    let finish = choice.get("finish_reason").and_then(Value::as_str).unwrap_or_default();
+    match finish {
+        "content_filter" => return Err("the endpoint's filter stopped the message".to_owned()),
+        "length" if turn.calls.is_empty() => {
+            turn.malformed = Some("it was cut off at the most tokens that a message may have".to_owned());
+        }
+        _ => {}
+    }
+    turn.usage = usage(reply.get("usage"));
+    turn.trace = trace(reply, choice, finish);
     Ok(turn)
+}
+
+fn usage(usage: Option<&Value>) -> Option<Usage> {
+    let usage = usage?;
+    let count = |path: &str| usage.pointer(path).and_then(Value::as_u64);
+    Some(Usage {
+        turn: 0,
+        prompt: count("/prompt_tokens")?,
+        cached: count("/prompt_tokens_details/cached_tokens").unwrap_or(0),
+        completion: count("/completion_tokens").unwrap_or(0),
+        reasoning: count("/completion_tokens_details/reasoning_tokens").unwrap_or(0),
+    })
+}
+
+/// Sampled tokens with their log-probabilities, if the endpoint gives them: as numbers (`token_ids`, as vLLM does), else as texts.
+fn trace(reply: &Value, choice: &Value, finish: &str) -> Option<TokenTrace> {
+    let tokens = choice.pointer("/logprobs/content")?.as_array().filter(|tokens| !tokens.is_empty())?;
+    let logprobs: Option<Vec<f32>> = tokens.iter().map(|t| Some(t.get("logprob")?.as_f64()? as f32)).collect();
+    let logprobs = logprobs?;
+    let ids = |place: Option<&Value>| -> Option<Vec<u32>> {
+        place?.as_array()?.iter().map(|id| u32::try_from(id.as_u64()?).ok()).collect()
+    };
+    let token_ids = ids(choice.get("token_ids")).filter(|ids| ids.len() == logprobs.len()).unwrap_or_default();
+    let texts = if token_ids.is_empty() {
+        let text = |t: &Value| t.get("token").and_then(Value::as_str).unwrap_or_default().to_owned();
+        tokens.iter().map(text).collect()
+    } else {
+        Vec::new()
+    };
+    Some(TokenTrace {
+        turn: 0,
+        prompt_ids: ids(reply.get("prompt_token_ids")).unwrap_or_default(),
+        token_ids,
+        texts,
+        logprobs,
+        experts: Vec::new(),
+        finish: finish.to_owned(),
+    })
 }
 
 /// Text of a content field: a string, or the text parts of a list.
@@ -129,8 +202,13 @@ mod tests {
             Message::Assistant { content: String::new(), reasoning: "r".into(), calls },
             Message::Tool { call_id: "call_0".into(), name: "a".into(), content: "1".into() },
         ];
-        let body = request(&options, u64::MAX, &[crate::submit::tool()], &messages);
+        let body = request(&options, |_| false, u64::MAX, &[crate::submit::tool()], &messages);
         insta::assert_snapshot!(serde_json::to_string_pretty(&body).expect("JSON"));
+        options.stream = true;
+        let plain = request(&options, |_| true, 1, &[], &messages);
+        let fields: Vec<&String> = plain.as_object().expect("an object").keys().collect();
+        assert_eq!(fields, ["model", "messages", "stream", "temperature", "max_tokens"]);
+        assert_eq!(plain["messages"][2].get("reasoning_content"), None);
     }
 
     #[test]
@@ -140,20 +218,44 @@ mod tests {
             {"id": "y", "type": "function", "function": {"name": "b", "arguments": {"k": 2}}},
             {"id": "z", "type": "function", "function": {"name": "c"}}
         ]}}]});
-        let turn = turn(reply.to_string().as_bytes()).expect("a completion");
-        assert_eq!((turn.content.as_str(), turn.reasoning.as_str()), ("", "hm"));
-        let calls: Vec<_> = turn.calls.iter().map(|c| (c.name.as_str(), c.arguments.as_str())).collect();
+        let read = turn(&reply).expect("a completion");
+        assert_eq!((read.content.as_str(), read.reasoning.as_str()), ("", "hm"));
+        let calls: Vec<_> = read.calls.iter().map(|c| (c.name.as_str(), c.arguments.as_str())).collect();
         assert_eq!(calls, [("a", "{\"k\":1}"), ("b", "{\"k\":2}"), ("c", "")]);
+        assert_eq!((read.usage, read.trace, read.malformed), (None, None, None));
+        let parts =
+            json!({"choices":[{"message":{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}}]});
+        assert_eq!(turn(&parts).expect("a completion").content, "ab");
     }
 
     #[test]
-    fn what_is_no_completion_says_so() {
-        for (bytes, said) in [("<html>", "not JSON"), ("{}", "no message"), (r#"{"choices":[]}"#, "no message")] {
-            let error = turn(bytes.as_bytes()).expect_err(bytes);
-            assert!(error.contains(said), "{error}");
+    fn usage_and_log_probabilities_are_read_where_offered() {
+        let mut reply = json!({
+            "choices": [{"message": {"content": "hi"}, "finish_reason": "stop",
+                "logprobs": {"content": [{"token": "h", "logprob": -0.5}, {"token": "i", "logprob": -0.25}]}}],
+            "usage": {"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4},
+                "completion_tokens_details": {"reasoning_tokens": 1}}
+        });
+        let read = turn(&reply).expect("a completion");
+        assert_eq!(read.usage, Some(Usage { turn: 0, prompt: 7, cached: 4, completion: 2, reasoning: 1 }));
+        let trace = read.trace.expect("a trace");
+        assert_eq!((trace.logprobs, trace.texts), (vec![-0.5, -0.25], vec!["h".to_owned(), "i".to_owned()]));
+        assert!(trace.token_ids.is_empty() && trace.finish == "stop");
+        reply["choices"][0]["token_ids"] = json!([104, 105]);
+        reply["prompt_token_ids"] = json!([1, 2, 3]);
+        let trace = turn(&reply).expect("a completion").trace.expect("a trace");
+        assert_eq!((trace.token_ids, trace.prompt_ids), (vec![104, 105], vec![1, 2, 3]));
+        assert!(trace.texts.is_empty());
+    }
+
+    #[test]
+    fn what_is_cut_off_or_no_completion_says_so() {
+        for reply in [json!({}), json!({"choices": []}), json!({"error": "busy"})] {
+            assert!(turn(&reply).expect_err("no completion").contains("no message"));
         }
-        let parts =
-            turn(br#"{"choices":[{"message":{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}}]}"#);
-        assert_eq!(parts.expect("a completion").content, "ab");
+        let cut = json!({"choices": [{"message": {"content": "I thi"}, "finish_reason": "length"}]});
+        assert!(turn(&cut).expect("a message").malformed.is_some_and(|m| m.contains("cut off")));
+        let filtered = json!({"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]});
+        assert!(turn(&filtered).is_err());
     }
 }
