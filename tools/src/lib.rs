@@ -19,6 +19,7 @@ mod text;
 pub mod tree;
 pub mod types;
 pub mod value;
+mod wrap;
 
 pub use builtin::Builtin;
 pub use check::parse_suite;
@@ -27,3 +28,4 @@ pub use suite::Suite;
 pub use surface::Surface;
 pub use types::{Span, Type};
 pub use value::{Value, World};
+pub use wrap::wrap;
