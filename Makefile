@@ -2,13 +2,15 @@
 #   make demo    build, then the whole story in a minute: synthesize, roll out, export, report
 #   make test    every test that needs no GPU and no network
 #   make build | bench | lint | doc
+#   make soak    random programs, sources, arguments and foreign components against every promise, for at most 20 minutes
+#   make guests  the example suites in C, JavaScript and Python (fetches their tools into target/guests/), then their tests
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 CARGO ?= cargo
 DEMO_DIR ?= demo-out
 
-.PHONY: demo test build bench lint doc setup test-exports clean-demo
+.PHONY: demo test build bench lint doc soak guests setup test-exports clean-demo
 
 # libtorch, fetched once into third_party/ (hash-checked), and a C compiler for the few C sources in the tree.
 setup: third_party/libtorch/build-version
@@ -33,6 +35,17 @@ test: setup
 # Benches share the profile of demo and tests, so that nothing is built twice; docs/performance.md says with what flags a figure was taken.
 bench: setup
 	$(CARGO) bench --locked --workspace --profile dev
+
+SOAK_SEED ?= 0
+SOAK_MINUTES ?= 20
+
+soak:
+	$(CARGO) run --locked -p terrarium-tests --bin soak -- --minutes $(SOAK_MINUTES) --seed $(SOAK_SEED)
+
+guests:
+	tests/guests/build.sh install
+	tests/guests/build.sh all
+	$(CARGO) test --locked -p terrarium-tests --test components
 
 lint: setup
 	$(CARGO) fmt --all --check

@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "terrarium-tools",
         ],
     ),
-    ("terrarium-tests", &[]),
+    ("terrarium-tests", &["terrarium-sandbox", "terrarium-tools"]),
 ];
 
 fn root() -> PathBuf {
