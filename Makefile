@@ -2,7 +2,9 @@
 #   make demo    build, then the whole story in a minute: synthesize, roll out, export, report
 #   make test    every test that needs no GPU and no network
 #   make test-exports   lets the programs that read exports judge them (needs network and Python 3.12 once; 9 GB)
-#   make soak    what takes minutes: kill -9 at fifty moments of a rollout
+#   make soak    random programs, sources, arguments and foreign components against every promise, for at most 20 minutes
+#   make kills   kill -9 at fifty moments of a rollout
+#   make guests  the example suites in C, JavaScript and Python (fetches their tools into target/guests/), then their tests
 #   make build | bench | bench-all | lint | doc
 
 SHELL := bash
@@ -10,7 +12,7 @@ SHELL := bash
 CARGO ?= cargo
 DEMO_DIR ?= demo-out
 
-.PHONY: demo test soak build bench bench-all lint doc setup test-exports clean-demo
+.PHONY: demo test soak kills guests build bench bench-all lint doc setup test-exports clean-demo
 
 # libtorch, fetched once into third_party/ (hash-checked), and a C compiler for the few C sources in the tree.
 setup: third_party/libtorch/build-version
@@ -37,7 +39,7 @@ test-exports: setup
 	$(CARGO) build --locked --workspace --bin terrarium --example fill
 	python3 tests/exports/run.py $${CARGO_TARGET_DIR:-target}/debug/terrarium $${CARGO_TARGET_DIR:-target}/debug/examples/fill
 
-soak: setup
+kills: setup
 	$(CARGO) test --locked --workspace --test e2e -- --ignored --nocapture
 
 # The table of docs/performance.md in three to six minutes, in the optimised profile `bench` (the first run builds it, without libtorch).
@@ -47,6 +49,17 @@ bench:
 # Every bench of every crate, in the profile of demo and tests.
 bench-all: setup
 	$(CARGO) bench --locked --workspace --profile dev
+
+SOAK_SEED ?= 0
+SOAK_MINUTES ?= 20
+
+soak:
+	$(CARGO) run --locked -p terrarium-tests --bin soak -- --minutes $(SOAK_MINUTES) --seed $(SOAK_SEED)
+
+guests:
+	tests/guests/build.sh install
+	tests/guests/build.sh all
+	$(CARGO) test --locked -p terrarium-tests --test components
 
 lint: setup
 	$(CARGO) fmt --all --check

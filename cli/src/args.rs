@@ -142,11 +142,28 @@ pub enum SuiteCommand {
         /// Its arguments, a JSON object.
         #[arg(default_value = "{}")]
         arguments: String,
+        /// Fuel of the call: about one unit a WebAssembly instruction.
+        #[arg(long, default_value_t = 100_000_000)]
+        fuel: u64,
+        /// Memory of the world, in MiB.
+        #[arg(long, default_value_t = 64, value_name = "MIB")]
+        memory: u32,
     },
     /// Print the tools as JSON Schemas.
     Schema {
-        /// The `.star` file, or the name of a library suite.
+        /// A component (`.wasm`, in any language), a `.star` file, or the name of a library suite.
         file: PathBuf,
+    },
+    /// Make a component of a core WebAssembly module, say of clang, and the WIT text of its interface.
+    Wrap {
+        /// The core module.
+        file: PathBuf,
+        /// WIT text with a world `suite`.
+        #[arg(long, value_name = "FILE")]
+        wit: PathBuf,
+        /// Where the component goes.
+        #[arg(short, long, value_name = "X.wasm")]
+        out: PathBuf,
     },
     /// List the library.
     List,

@@ -27,9 +27,12 @@
 //!
 //! | promise | test |
 //! | --- | --- |
-//! | a component that imports anything but types is refused, and the import named | `hostile::whoever_imports_more_than_types_is_refused_by_name`, `a_state_section_does_not_allow_imports` |
-//! | a call ends: fuel (deterministic), and behind it a wall clock | `hostile::misdeeds_end_in_typed_traps`, `the_wall_clock_backstop_works` |
-//! | memory, tables, stack and reply size are capped | `hostile::misdeeds_end_in_typed_traps`, `bombs_are_refused_when_started`, `a_reply_may_fill_the_output_limit_and_no_more` |
+//! | a component that imports anything but types (WASI, say) is refused, and the import named | `hostile::whoever_imports_more_than_types_is_refused_by_name`, `a_state_section_does_not_allow_imports` |
+//! | a call ends: fuel (deterministic), and behind it a wall clock; a start function is metered too | `hostile::misdeeds_end_in_typed_traps`, `the_wall_clock_backstop_works`, `bombs::a_start_function_is_metered_too` |
+//! | memory, tables, stack and reply size are capped | `hostile::misdeeds_end_in_typed_traps`, `bombs_are_refused_when_started`, `a_reply_may_fill_the_output_limit_and_no_more`, `bombs::a_growing_table_is_stopped`, `memories_are_limited_together` |
+//! | a small file does not unfold into thousands of instances or tools, or types of a million parts | `bombs::thousands_of_instances_are_refused`, `thousands_of_tools_are_refused`, `hostile_types_are_refused_or_run`, `sections_are_limited` |
+//! | arguments of any size trap in the guest or pass, and a message about wrong ones is short | `bombs::arguments_of_megabytes_trap_in_the_guest_and_not_in_the_host`, `a_message_about_bad_arguments_is_short_whatever_they_are`, `hostile::arguments_larger_than_the_memory_trap` |
+//! | an export whose type has no JSON form is refused, and the tool named | `hostile::what_is_no_tool_suite_is_refused` |
 //! | no address, length, tag, character or UTF-8 from a guest is believed | `hostile::misdeeds_end_in_typed_traps`, `a_lying_allocator_is_caught`, `state::no_state_makes_the_host_panic` |
 //! | bytes that are no component are refused, none make the host panic | `hostile::damaged_components_never_panic`, `what_is_no_tool_suite_is_refused` |
 //! | after a trap the instance is as before the call | `desk::a_trap_in_the_middle_of_a_write_leaves_no_trace`, `long_histories_survive_traps_and_forks` |
@@ -42,7 +45,7 @@
 //! # What is not covered
 //! - Bugs in wasmtime and Cranelift, and side channels such as timing between guests: one process holds all guests. For hostile code from
 //!   strangers put the process into a container too.
-//! - Time and memory of *compiling* a component are bounded only by its size (64 MiB).
+//! - Time and memory of *compiling* a component are bounded only by its size (64 MiB) and the 1,000 instances it may make.
 //! - [`Trap::StackOverflow`] and [`Trap::EpochDeadline`] depend on the machine; all other outcomes do not.
 //! - A reply that is both too large and broken may be reported as either.
 //! - A guest that claims to be one of our suites and keeps live data above its heap pointer loses it in a fork.

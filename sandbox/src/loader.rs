@@ -19,6 +19,9 @@ use wit_parser::{Function, FunctionKind, Resolve, WorldId, WorldItem};
 /// Largest component accepted.
 const COMPONENT_BYTES_MAX: usize = 64 << 20;
 
+/// Most functions that a component may export.
+const TOOLS_MAX: usize = 1_000;
+
 /// Core values beyond which parameters travel through memory (canonical ABI: MAX_FLAT_PARAMS).
 const FLAT_PARAMETERS_MAX: usize = 16;
 
@@ -107,6 +110,9 @@ fn functions(resolve: &Resolve, world: WorldId) -> Result<Vec<Found<'_>>> {
             }
             WorldItem::Type { .. } => {}
         }
+    }
+    if found.len() > TOOLS_MAX {
+        return Err(Error::Invalid(format!("it exports {} functions, more than the {TOOLS_MAX} allowed", found.len())));
     }
     let shared: HashSet<String> = {
         let mut once = HashSet::new();

@@ -2,11 +2,15 @@
 
 use crate::error::{Error, Result};
 use std::ops::Range;
-use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds};
+use wasmparser::{ComponentInstance, ComponentTypeRef, Encoding, Instance, Parser, Payload, TypeBounds};
 use wit_parser::{Resolve, TypeDefKind, WorldId, WorldItem};
 
 /// Largest total of `terrarium:` custom sections that is kept.
 const SECTIONS_BYTES_MAX: usize = 4 << 20;
+
+/// Most instances of modules and components that a component may make, those of the components in it included. The engine unfolds them
+/// all when it compiles, so a few hundred bytes could otherwise ask for millions.
+const INSTANCES_MAX: u64 = 1_000;
 
 /// What a pass over the component's sections finds.
 pub(crate) struct Outline {
@@ -22,13 +26,38 @@ impl Outline {
         let mut kept = 0;
         // Nested modules and components are entered by `parse_all`; `depth` says how deep.
         let mut depth = 0_usize;
+        // Instances that each open component makes, outermost first, and the most that a closed one makes. Which component is instantiated
+        // is not followed through aliases: any counts as the largest.
+        let mut made: Vec<u64> = Vec::new();
+        let mut largest = 0_u64;
         for payload in Parser::new(0).parse_all(bytes) {
             match payload.map_err(invalid)? {
                 Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
                     return Err(Error::Invalid("it is a core module, not a component".to_owned()));
                 }
-                Payload::Version { .. } => depth += 1,
-                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::Version { .. } => {
+                    depth += 1;
+                    made.push(0);
+                }
+                Payload::End(_) => {
+                    depth = depth.saturating_sub(1);
+                    largest = largest.max(made.pop().unwrap_or_default());
+                }
+                Payload::InstanceSection(instances) => {
+                    for instance in instances {
+                        // A bundle of exports runs nothing.
+                        if matches!(instance.map_err(invalid)?, Instance::Instantiate { .. }) {
+                            add(&mut made, 1)?;
+                        }
+                    }
+                }
+                Payload::ComponentInstanceSection(instances) => {
+                    for instance in instances {
+                        if matches!(instance.map_err(invalid)?, ComponentInstance::Instantiate { .. }) {
+                            add(&mut made, largest.saturating_add(1))?;
+                        }
+                    }
+                }
                 Payload::ModuleSection { unchecked_range, .. } => outline.modules.push(unchecked_range),
                 Payload::ComponentImportSection(imports) if depth == 1 => {
                     for import in imports {
@@ -92,6 +121,16 @@ impl Outline {
         }
         Ok(range.clone())
     }
+}
+
+/// Counts instances that the innermost open component makes.
+fn add(made: &mut [u64], count: u64) -> Result<()> {
+    let Some(innermost) = made.last_mut() else { return Ok(()) };
+    *innermost = innermost.saturating_add(count);
+    if *innermost > INSTANCES_MAX {
+        return Err(Error::Invalid(format!("it makes more than {INSTANCES_MAX} instances of modules and components")));
+    }
+    Ok(())
 }
 
 /// Kinds of import that are refused at sight. Instances are looked into once their types are known.

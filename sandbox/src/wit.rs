@@ -5,6 +5,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use wit_parser::{Resolve, SizeAlign, Type, TypeDefKind, TypeId};
 
+/// Most parts of a type: fields, cases, names and elements, those of inner types counted again wherever they stand. Validation lets a
+/// type of a few hundred bytes have a million.
+const PARTS_MAX: usize = 10_000;
+
+/// Deepest nesting of a type.
+const DEPTH_MAX: usize = 64;
+
 /// Makes types from a component's WIT, each named type once.
 pub(crate) struct Types<'a> {
     resolve: &'a Resolve,
@@ -16,10 +23,20 @@ impl<'a> Types<'a> {
     /// # Errors
     /// Names a type whose size is not defined.
     pub(crate) fn new(resolve: &'a Resolve) -> std::result::Result<Self, String> {
-        for (_, ty) in &resolve.types {
+        // Every type comes after those it is made of.
+        let mut sums: HashMap<TypeId, (usize, usize)> = HashMap::new();
+        for (id, ty) in &resolve.types {
             if let Some(what) = without_json(&ty.kind) {
                 return Err(what.to_owned());
             }
+            let (parts, depth) = extent(&ty.kind, &sums);
+            if parts > PARTS_MAX {
+                return Err(format!("a type of more than {PARTS_MAX} parts"));
+            }
+            if depth > DEPTH_MAX {
+                return Err(format!("a type nested deeper than {DEPTH_MAX}"));
+            }
+            sums.insert(id, (parts, depth));
         }
         let mut sizes = SizeAlign::default();
         sizes.fill(resolve);
@@ -129,6 +146,31 @@ impl<'a> Types<'a> {
         }
         let payload_offset = tag_size(cases.len()).next_multiple_of(payload_align);
         Ok(Variant { cases, payload_offset, size, align, flat })
+    }
+}
+
+/// Number of parts and depth of a type.
+fn extent(kind: &TypeDefKind, known: &HashMap<TypeId, (usize, usize)>) -> (usize, usize) {
+    let of = |ty: &Type| match ty {
+        Type::Id(id) => known.get(id).copied().unwrap_or_default(),
+        _ => (1, 0),
+    };
+    let all = |types: &mut dyn Iterator<Item = Option<Type>>| {
+        types.fold((1, 0), |(parts, depth): (usize, usize), ty| {
+            let (own, below) = ty.as_ref().map_or((1, 0), of);
+            (parts.saturating_add(own), depth.max(below + 1))
+        })
+    };
+    match kind {
+        TypeDefKind::Type(inner) => of(inner),
+        TypeDefKind::List(inner) | TypeDefKind::Option(inner) => all(&mut std::iter::once(Some(*inner))),
+        TypeDefKind::Record(r) => all(&mut r.fields.iter().map(|f| Some(f.ty))),
+        TypeDefKind::Tuple(t) => all(&mut t.types.iter().map(|t| Some(*t))),
+        TypeDefKind::Variant(v) => all(&mut v.cases.iter().map(|c| c.ty)),
+        TypeDefKind::Result(r) => all(&mut [r.ok, r.err].into_iter()),
+        TypeDefKind::Enum(e) => (e.cases.len(), 0),
+        TypeDefKind::Flags(f) => (f.flags.len(), 0),
+        _ => (1, 0),
     }
 }
 

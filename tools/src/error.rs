@@ -64,6 +64,14 @@ pub enum Error {
         /// What the tool said.
         message: String,
     },
+    /// A core module of somebody else's does not become a component.
+    #[error("the {part} does not make a component: {message}")]
+    Wrap {
+        /// `WIT text` or `core module`.
+        part: &'static str,
+        /// What the WebAssembly tools said.
+        message: String,
+    },
     /// The reference interpreter failed: a fault of this crate.
     #[error("the reference interpreter failed: {0}")]
     Oracle(String),

@@ -20,6 +20,7 @@ mod text;
 pub mod tree;
 pub mod types;
 pub mod value;
+mod wrap;
 
 pub use builtin::Builtin;
 pub use check::{parse_suite, parse_suite_with};
@@ -28,3 +29,4 @@ pub use suite::Suite;
 pub use surface::Surface;
 pub use types::{Span, Type};
 pub use value::{Value, World};
+pub use wrap::wrap;

@@ -1,4 +1,4 @@
-//! `terrarium suite check | build | schema | list`.
+//! `terrarium suite check | build | call | schema | wrap | list`.
 
 use crate::args::{Global, SuiteCommand};
 use crate::{Ending, Usage, output, sources};
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use std::path::Path;
 use std::time::Instant;
-use terrarium_sandbox::{CallOutcome, Config, Sandbox};
+use terrarium_sandbox::{CallOutcome, Config, Limits, Sandbox};
 use terrarium_tools::{Suite, Surface};
 
 /// Runs it.
@@ -14,8 +14,16 @@ pub fn run(global: &Global, command: &SuiteCommand) -> Result<Ending> {
     match command {
         SuiteCommand::Check { file, oracle } => check(global, file, *oracle),
         SuiteCommand::Build { file, out, wit, explain } => build(global, file, out, *wit, *explain),
-        SuiteCommand::Call { file, tool, arguments } => call(global, file, tool, arguments),
+        SuiteCommand::Call { file, tool, arguments, fuel, memory } => {
+            let limits = Limits {
+                fuel_per_call: *fuel,
+                memory_bytes_max: (*memory as usize).saturating_mul(1 << 20),
+                ..Limits::default()
+            };
+            call(global, file, tool, arguments, limits)
+        }
         SuiteCommand::Schema { file } => schema(file),
+        SuiteCommand::Wrap { file, wit, out } => wrap(global, file, wit, out),
         SuiteCommand::List => list(global),
     }
 }
@@ -116,19 +124,27 @@ fn explained(tool: &terrarium_tools::explain::Explained) -> String {
     )
 }
 
-/// Runs one tool of a component or suite, under the default limits.
-fn call(global: &Global, file: &Path, tool: &str, arguments: &str) -> Result<Ending> {
+fn is_component(file: &Path) -> bool {
+    file.extension().is_some_and(|e| e == "wasm")
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// Runs one tool of a component or suite.
+fn call(global: &Global, file: &Path, tool: &str, arguments: &str, limits: Limits) -> Result<Ending> {
     let arguments: serde_json::Value = serde_json::from_str(arguments)
         .map_err(|error| Usage(format!("the arguments must be a JSON object: {error}")))?;
-    let bytes = if file.extension().is_some_and(|e| e == "wasm") {
-        std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?
+    let bytes = if is_component(file) {
+        read(file)?
     } else {
         let suite = sources::suite(file)?;
         let world = terrarium_synth::vary::sample_world(&suite, global.seed)?;
         terrarium_tools::compile::compile(&suite, &Surface::plain(&suite), &world)?.component
     };
-    let program =
-        Sandbox::new(Config::default())?.load(&bytes).with_context(|| format!("cannot load {}", file.display()))?;
+    let config = Config { limits, ..Config::default() };
+    let program = Sandbox::new(config)?.load(&bytes).with_context(|| format!("cannot load {}", file.display()))?;
     let mut instance = program.instantiate()?;
     let call = instance.call(tool, &arguments)?;
     let (ended, shown) = match &call.outcome {
@@ -155,12 +171,41 @@ fn call(global: &Global, file: &Path, tool: &str, arguments: &str) -> Result<End
 }
 
 fn schema(file: &Path) -> Result<Ending> {
+    if is_component(file) {
+        return foreign_schema(file);
+    }
     let suite = sources::suite(file)?;
     let tools: Vec<_> = terrarium_tools::schema::tool_schemas(&suite, &Surface::plain(&suite))
         .into_iter()
         .map(|t| json!({"type": "function", "function": {"name": t.name, "description": t.description, "parameters": t.parameters}}))
         .collect();
     output::print(&serde_json::to_string_pretty(&tools)?)?;
+    Ok(Ending::Done)
+}
+
+/// Tools of a component from elsewhere, whose types are all that is known of them.
+fn foreign_schema(file: &Path) -> Result<Ending> {
+    let program = Sandbox::new(Config::default())?
+        .load(&read(file)?)
+        .with_context(|| format!("cannot load {}", file.display()))?;
+    let function = |tool: &terrarium_sandbox::Export| json!({"type": "function", "function": {"name": tool.name, "parameters": tool.parameters_schema()}});
+    let tools: Vec<_> = program.tools().iter().map(function).collect();
+    output::print(&serde_json::to_string_pretty(&tools)?)?;
+    Ok(Ending::Done)
+}
+
+/// Wraps a core module as a component, and loads it as a proof that the sandbox takes it.
+fn wrap(global: &Global, file: &Path, wit: &Path, out: &Path) -> Result<Ending> {
+    let text = std::fs::read_to_string(wit).with_context(|| format!("cannot read {}", wit.display()))?;
+    let component = terrarium_tools::wrap(&read(file)?, &wit.to_string_lossy(), &text)?;
+    let program = Sandbox::new(Config::default())?
+        .load(&component)
+        .with_context(|| format!("{} is no tool suite", file.display()))?;
+    std::fs::write(out, &component).with_context(|| format!("cannot write {}", out.display()))?;
+    let tools: Vec<&str> = program.tools().iter().map(|tool| tool.name.as_str()).collect();
+    let summary = json!({"out": out, "bytes": component.len(), "tools": tools});
+    let text = format!("{}: {} bytes, tools {}", out.display(), component.len(), tools.join(", "));
+    output::summary(global, &summary, &text)?;
     Ok(Ending::Done)
 }
 

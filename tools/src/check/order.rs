@@ -28,7 +28,9 @@ impl Body<'_, '_> {
             }
             [one] => self.infer(one, None)?,
             [first, rest @ ..] => {
-                let first = self.infer(first, want)?;
+                // Where an option is wanted, the least of some values is put into one; the values themselves are none.
+                let plain = want.map(|want| if let Type::Option(inner) = want { inner } else { want });
+                let first = self.infer(first, plain)?;
                 let ty = first.ty.clone();
                 let mut items = vec![first];
                 for item in rest {

@@ -118,7 +118,10 @@ impl Body<'_, '_> {
                     if arguments.positional.len() == 2 { arguments.positional.pop() } else { arguments.take("start") };
                 let of = self.only(&mut arguments, "sum([x.price for x in xs])")?;
                 let ast = of.span;
-                let of = self.infer(of, want.map(|w| w.clone().list()).as_ref())?;
+                let of = self.infer(
+                    of,
+                    want.map(|w| if let Type::Option(inner) = w { inner } else { w }.clone().list()).as_ref(),
+                )?;
                 let of = self.iterated(of);
                 let Type::List(inner) = &of.ty else {
                     let message = format!("`sum` takes a list, not {}", self.c.type_name(&of.ty));

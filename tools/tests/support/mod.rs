@@ -9,16 +9,30 @@ use terrarium_tools::{Type, parse_suite};
 pub const TODAY: i32 = 20_000;
 
 /// A small generator (SplitMix64): the tests need variety, not quality.
-pub struct Random(u64);
+#[derive(Clone)]
+pub struct Random {
+    state: u64,
+    /// Choices that come before those of the generator, last one first.
+    choices: Vec<u8>,
+}
 
 impl Random {
     pub fn new(seed: u64) -> Self {
-        Random(seed)
+        Random { state: seed, choices: Vec::new() }
+    }
+
+    /// Takes two bytes a choice while there are any: a fuzzer that changes a byte changes one choice.
+    #[allow(dead_code, reason = "only the fuzz targets read bytes")]
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Random { state: bytes.len() as u64, choices: bytes.iter().rev().copied().collect() }
     }
 
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+        if let (Some(low), high) = (self.choices.pop(), self.choices.pop()) {
+            return u64::from(low) | u64::from(high.unwrap_or_default()) << 8;
+        }
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
