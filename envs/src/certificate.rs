@@ -28,13 +28,39 @@ pub enum Mutator {
     AnswerExtraWrite,
     /// The right answer spelled otherwise. Must score 1.
     EquivalentSpelling,
+    /// What the policy forbids done all the same. Must score 0.
+    ForbiddenAct,
+    /// Refusing, or turning to the alternative, where nothing forbids what is asked. Must score 0.
+    RefuseAllowed,
+    /// A justified refusal under another rule. Must score 0.
+    WrongRule,
+    /// A justified refusal with other evidence. Must score 0.
+    WrongEvidence,
+    /// What the policy leaves: the alternative, or the refusal with its evidence in another spelling. Must score 1.
+    PermittedAlternative,
+    /// The parts of a long task in another order. Must score 1.
+    ReorderParts,
+    /// All answers but one, or two of them swapped. Must score 0.
+    MissingAnswer,
+    /// A plan that breaks one constraint and no other. Must score 0.
+    BreakConstraint,
+    /// A random plan. Must score 0; less than one in a hundred may happen to be right, and counts as equivalent.
+    RandomPlan,
+    /// A plan that is no list of as many different rows as are asked for. Must score 0.
+    MalformedPlan,
+    /// Another right plan. Must score 1.
+    OtherPlan,
 }
 
 impl Mutator {
     /// The score this mutant must get.
     pub fn expected(self) -> f64 {
         match self {
-            Mutator::ReorderWrites | Mutator::EquivalentSpelling => 1.0,
+            Mutator::ReorderWrites
+            | Mutator::EquivalentSpelling
+            | Mutator::PermittedAlternative
+            | Mutator::ReorderParts
+            | Mutator::OtherPlan => 1.0,
             _ => 0.0,
         }
     }

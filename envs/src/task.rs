@@ -14,23 +14,35 @@ pub enum Kind {
     Act,
     /// A question with a typed answer.
     Ask,
+    /// Search under constraints: many right answers, each checked by a constraint program.
+    Plan,
+    /// Something that the policy may forbid: then an alternative, or a reasoned refusal.
+    Policy,
+    /// Records that contradict what is claimed of them, to be found and put right.
+    Repair,
+    /// Several of these together: twenty calls and more.
+    LongHorizon,
 }
 
 impl Kind {
     /// All kinds in a fixed order.
-    pub const ALL: [Kind; 2] = [Kind::Act, Kind::Ask];
+    pub const ALL: [Kind; 6] = [Kind::Act, Kind::Ask, Kind::Plan, Kind::Policy, Kind::Repair, Kind::LongHorizon];
 
     /// Stable name.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Act => "act",
             Kind::Ask => "ask",
+            Kind::Plan => "plan",
+            Kind::Policy => "policy",
+            Kind::Repair => "repair",
+            Kind::LongHorizon => "long_horizon",
         }
     }
 
-    /// The kind of a stable name.
+    /// The kind of a stable name; hyphens are as good as underscores.
     pub fn from_name(name: &str) -> Option<Self> {
-        Kind::ALL.into_iter().find(|k| k.name() == name)
+        Kind::ALL.into_iter().find(|k| k.name() == name.replace('-', "_"))
     }
 }
 

@@ -1,9 +1,11 @@
-//! Shows tasks as an agent would get them, for people who tune the generator: `cargo run -p terrarium-synth --example look -- ENVS TASKS SEED`.
+//! Shows tasks as an agent would get them, for people who tune the generator: `cargo run -p terrarium-synth --example look -- ENVS TASKS SEED
+//! SHOW KIND,KIND`; SHOW is 1 to print the tasks, 0 for the figures alone.
 #![allow(clippy::print_stdout, reason = "an example that prints")]
 
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 use terrarium_envs::sandbox::{Config, Sandbox};
+use terrarium_envs::task::Kind;
 use terrarium_synth::{Error, Options, Resume, Synthesizer};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -11,10 +13,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let number = |at: usize, default: u64| numbers.get(at).copied().unwrap_or(default);
     let (envs, tasks, seed, show) = (number(0, 4), number(1, 40), number(2, 7), number(3, 1));
     let sandbox = Sandbox::new(Config::default())?;
-    let options = Options { seed, envs, tasks, threads: 2, ..Options::default() };
+    let kinds: Vec<Kind> = std::env::args()
+        .nth(5)
+        .map_or_else(|| Kind::ALL.to_vec(), |names| names.split(',').filter_map(Kind::from_name).collect());
+    let options = Options { seed, envs, tasks, kinds, threads: 2, ..Options::default() };
     let synthesizer = Synthesizer::new(options, &sandbox)?;
     let started = Instant::now();
     let mut calls: Vec<u32> = Vec::new();
+    let mut depths: Vec<u32> = Vec::new();
+    let mut kinds: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
     let report = synthesizer.run::<Error>(Resume::default(), &AtomicBool::new(false), |environment, tasks, _| {
         if show == 1 {
             println!(
@@ -26,6 +33,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         for task in tasks {
             calls.push(task.difficulty.calls);
+            depths.push(task.difficulty.depth);
+            *kinds.entry(task.kind.name()).or_default() += 1;
             if show == 1 {
                 println!(
                     "\n[{} {:.1} calls {} depth {}] {}",
@@ -50,6 +59,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         report.tasks,
         started.elapsed().as_secs_f64()
     );
+    depths.sort_unstable();
+    println!("kinds: {kinds:?}");
+    println!("depth: median {:?}", depths.get(depths.len() / 2));
     println!("calls: mean {mean:.2}, p95 {:?}, max {:?}", calls.get(calls.len() * 95 / 100), calls.last());
     for (reason, count) in &report.rejected.counts {
         println!(

@@ -9,8 +9,12 @@ use crate::say::phrase::Speaker;
 use crate::say::prompts::Prompts;
 use crate::seed::Dice;
 use crate::tasks::ask::AskWriter;
+use crate::tasks::choice::ChoiceWriter;
 use crate::tasks::goal::{Goal, Query, Step};
+use crate::tasks::long::LongWriter;
+use crate::tasks::policy::PolicyWriter;
 use crate::tasks::reject::{Verdict, reject};
+use crate::tasks::repair::RepairWriter;
 use crate::vary::{self, Recipe, make, recipe};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,6 +24,24 @@ use terrarium_envs::task::{Kind, Task, task_id};
 
 /// Draws for each task wanted before the environment is given up.
 const DRAWS_PER_TASK: usize = 40;
+/// Calls that a long task takes at least.
+const LONG_CALLS_MIN: u32 = 20;
+/// Draws of a kind that fail before it stands aside for one task of another kind.
+const FAILED_DRAWS_PER_TASK: usize = 12;
+/// Sum of the weights of all kinds.
+const WEIGHTS_IN_ALL: usize = 25;
+
+/// Share of a kind among tasks of all kinds, in parts of [`WEIGHTS_IN_ALL`]. Repairs and long goals cost most to make and to try.
+fn weight(kind: Kind) -> usize {
+    match kind {
+        Kind::Act => 6,
+        Kind::Ask | Kind::Plan | Kind::Policy => 5,
+        Kind::Repair | Kind::LongHorizon => 2,
+    }
+}
+
+/// Highest level of difficulty that goals are drawn at.
+const LEVEL_MAX: usize = 4;
 /// Every so many worlds of a training suite, one is for validation.
 const VALIDATION_EVERY: usize = 10;
 
@@ -57,6 +79,7 @@ pub fn candidate(
     let mut rejected = Rejections::default();
     let mut tasks: Vec<Task> = Vec::with_capacity(wanted);
     let mut seen = Seen::default();
+    let mut failed: BTreeMap<Kind, usize> = BTreeMap::new();
     if wanted > 0 {
         let mut workshop = Workshop::new(&parsed.suite, &made, &environment, sandbox)?;
         let speaker = Speaker { suite: &parsed.suite };
@@ -65,14 +88,21 @@ pub fn candidate(
                 break;
             }
             let mut dice = Dice::new(options.seed, &format!("task/{index}/{attempt}"));
-            // The kind that is behind; ties in the order asked for.
-            let count = |k: &Kind| tasks.iter().filter(|t| t.kind == *k).count();
-            let Some(kind) = options.kinds.iter().min_by_key(|k| count(k)).copied() else { break };
+            // The kind that is behind; ties in the order asked for. Draws that fail count a little, so that a kind for which an
+            // environment offers nothing does not hold up the others.
+            let behind = |k: &Kind| {
+                let made = tasks.iter().filter(|t| t.kind == *k).count();
+                (made * FAILED_DRAWS_PER_TASK + failed.get(k).copied().unwrap_or(0)) * WEIGHTS_IN_ALL / weight(*k)
+            };
+            let Some(kind) = options.kinds.iter().min_by_key(|k| behind(k)).copied() else { break };
             let drawn =
                 task(options, &mut workshop, &speaker, prompts, &environment, kind, &mut seen, wanted, &mut dice);
             match drawn {
                 Ok(task) => tasks.push(task),
-                Err(reason) => rejected.add(&reason),
+                Err(reason) => {
+                    *failed.entry(kind).or_default() += 1;
+                    rejected.add(&reason);
+                }
             }
         }
     }
@@ -85,6 +115,24 @@ pub fn candidate(
 struct Seen {
     prompts: BTreeSet<String>,
     shapes: BTreeMap<String, usize>,
+    /// How much harder goals of a kind are drawn than by default.
+    levels: BTreeMap<Kind, usize>,
+}
+
+/// A goal of a kind. The level, from 0, asks for harder ones: more steps, parts, claims or demands.
+///
+/// # Errors
+/// Why this draw fits nothing.
+pub fn draw(workshop: &Workshop<'_>, kind: Kind, level: usize, dice: &mut Dice) -> Verdict<Goal> {
+    let level = level.min(LEVEL_MAX);
+    match kind {
+        Kind::Act => workshop.act_writer().draw(level, dice),
+        Kind::Ask => AskWriter { describer: workshop.describer() }.draw(level, dice),
+        Kind::Plan => ChoiceWriter { describer: workshop.describer() }.draw(level, dice),
+        Kind::Policy => PolicyWriter { act: workshop.act_writer() }.draw(dice),
+        Kind::Repair => RepairWriter { act: workshop.act_writer() }.draw(level, dice),
+        Kind::LongHorizon => LongWriter { stage: workshop.stage(), act: workshop.act_writer() }.draw(level, dice),
+    }
 }
 
 fn task(
@@ -99,10 +147,8 @@ fn task(
     dice: &mut Dice,
 ) -> Verdict<Task> {
     // Cheapest first: draw, shape, rows, words; then tools and mutants.
-    let goal = match kind {
-        Kind::Act => workshop.act_writer().draw(dice)?,
-        Kind::Ask => AskWriter { describer: workshop.describer() }.draw(dice)?,
-    };
+    let level = seen.levels.get(&kind).copied().unwrap_or(0);
+    let goal = draw(workshop, kind, level, dice)?;
     let shape = shape(&goal);
     if seen.shapes.get(&shape).copied().unwrap_or(0) > wanted / 5 + 1 {
         return reject("same_shape", shape);
@@ -113,10 +159,21 @@ fn task(
         return reject("same_prompt", prompt);
     }
     let certified = workshop.certify(&goal, &prompt, &verifier)?;
-    if let Some((least, most)) = options.difficulty
-        && !(least..=most).contains(&certified.difficulty.score)
-    {
-        return reject("difficulty", certified.difficulty.score.to_string());
+    if kind == Kind::LongHorizon && certified.difficulty.calls < LONG_CALLS_MIN {
+        return reject("too_short", certified.difficulty.calls.to_string());
+    }
+    if let Some((least, most)) = options.difficulty {
+        let score = certified.difficulty.score;
+        // Too easy: the next draw of this kind asks for more; too hard: for less.
+        let level = seen.levels.entry(kind).or_default();
+        if score < least {
+            *level = (*level + 1).min(LEVEL_MAX);
+        } else if score > most {
+            *level = level.saturating_sub(1);
+        }
+        if !(least..=most).contains(&score) {
+            return reject(if score < least { "too_easy" } else { "too_hard" }, score.to_string());
+        }
     }
     let fault = |e: &dyn std::fmt::Display| crate::tasks::reject::Reject::new("fault", e.to_string());
     let goal = goal_json(&goal).map_err(|e| fault(&e))?;
@@ -140,7 +197,7 @@ fn task(
 /// What kind of goal it is, apart from the rows: tools and forms.
 fn shape(goal: &Goal) -> String {
     match goal {
-        Goal::Act(steps) => {
+        Goal::Act(steps) | Goal::Repair(steps) => {
             let steps: Vec<String> = steps
                 .iter()
                 .map(|step| match step {
@@ -160,5 +217,11 @@ fn shape(goal: &Goal) -> String {
             Query::MostReferred { of, by, .. } => format!("most {} {by}", of.table),
             Query::Apart { left, column, .. } => format!("apart {} {column}", left.table),
         },
+        Goal::Plan(choice) => format!("choose {} {}", choice.slots, choice.table),
+        Goal::Long(parts) => parts.iter().map(shape).collect::<Vec<_>>().join("; "),
+        Goal::Policy(case) => {
+            let instead = case.otherwise.as_ref().map_or("refuse", |c| c.tool.as_str());
+            format!("policy {} {} or {instead}", case.request.tool, case.need)
+        }
     }
 }

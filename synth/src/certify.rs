@@ -12,7 +12,7 @@ use crate::solve::{Solution, solve};
 use crate::tasks::act::{ActWriter, Spare};
 use crate::tasks::describe::Describer;
 use crate::tasks::expected::{Stage, verifier};
-use crate::tasks::goal::Goal;
+use crate::tasks::goal::{Choice, Goal};
 use crate::tasks::reach::Reach;
 use crate::tasks::reject::{Reject, Verdict, reject};
 use crate::tasks::rows::Rows;
@@ -26,10 +26,11 @@ use terrarium_envs::environment::Environment;
 use terrarium_envs::runner::{Runner, run_solution};
 use terrarium_envs::sandbox::Sandbox;
 use terrarium_envs::task::{Difficulty, Task, ToolCall};
-use terrarium_envs::verifier::{Answer, Verifier, answer};
+use terrarium_envs::verifier::{Answer, Expected, Verifier, answer};
 use terrarium_envs::{submit, world};
 use terrarium_tools::tree::Literal;
-use terrarium_tools::value::to_json;
+use terrarium_tools::types::Type;
+use terrarium_tools::value::{Value, to_json};
 use terrarium_tools::{Suite, eval};
 
 /// Writes kept at hand for the mutators that add one.
@@ -105,7 +106,7 @@ impl<'a> Workshop<'a> {
     /// # Errors
     /// Why the goal is turned down.
     pub fn verifier(&self, goal: &Goal) -> Verdict<Verifier> {
-        Ok(verifier(self.stage(), goal)?.0)
+        verifier(self.stage(), goal)
     }
 
     /// The certificate of a goal with its prompt and verifier.
@@ -114,7 +115,7 @@ impl<'a> Workshop<'a> {
     /// Why the task is turned down.
     pub fn certify(&mut self, goal: &Goal, prompt: &str, verifier: &Verifier) -> Verdict<Certified> {
         hides_answer(prompt, verifier.answer.as_ref())?;
-        let solution = solve(self.suite, &self.made.surface, &mut self.runner, goal)?;
+        let solution = solve(self.suite, &self.made.surface, self.made.world.today, &mut self.runner, goal)?;
         self.check(goal, prompt, verifier, &solution)
     }
 
@@ -124,7 +125,10 @@ impl<'a> Workshop<'a> {
     /// Why the task is turned down.
     pub fn check(&mut self, goal: &Goal, prompt: &str, verifier: &Verifier, solution: &Solution) -> Verdict<Certified> {
         let calls = solution.calls();
-        let provenance = self.provenance(prompt, solution)?;
+        let mut provenance = self.provenance(prompt, solution)?;
+        if let Goal::Plan(choice) = goal {
+            provenance.extend(self.bounds(prompt, choice)?);
+        }
         let reads = solution.trace.calls.iter().filter(|c| !c.writes).count();
         if reads == 0 {
             return reject("no_lookup", "the prompt says it all");
@@ -132,6 +136,13 @@ impl<'a> Workshop<'a> {
         let idle = solution.trace.idle(&solution.used());
         if !idle.is_empty() {
             return reject("not_minimal", format!("calls {idle:?} serve nothing"));
+        }
+        let change = &verifier.change;
+        let columns =
+            change.inserted.iter().flat_map(|i| &i.columns).chain(change.updated.iter().flat_map(|u| &u.columns));
+        if let Some((column, _)) = columns.into_iter().find(|(_, expected)| *expected == Expected::Free) {
+            // Every change follows from the goal; a column that may be anything is one that the verifier forgot.
+            return reject("free_column", column);
         }
         let fault = |e: terrarium_envs::Error| Reject::new("fault", e.to_string());
         let reference = run_solution(&mut self.runner, verifier, &calls).map_err(fault)?;
@@ -154,14 +165,27 @@ impl<'a> Workshop<'a> {
         let mut dice = Dice::new(0, &hash);
         let stage =
             Stage { suite: self.suite, parameters: &self.parameters, world: &self.made.world, rows: &self.rows };
-        let mut bench =
-            Bench { stage, surface: &self.made.surface, runner: &mut self.runner, verifier, spares: &self.spares };
+        let mut bench = Bench {
+            stage,
+            surface: &self.made.surface,
+            runner: &mut self.runner,
+            verifier,
+            spares: &self.spares,
+            submitted: submit::answer(&submit::arguments(verifier.answer.as_ref())).ok().flatten(),
+            prelude: Vec::new(),
+            place: None,
+        };
+        let writes = mutate::writes(self.suite, &self.made.surface, &solution.trace);
         let mutants = match (goal, &verifier.answer) {
             (Goal::Ask(query), Some(right)) => mutate::ask::run(&mut bench, query, right, &mut dice)?,
-            _ => {
-                let writes = mutate::writes(self.suite, &self.made.surface, &solution.trace);
-                mutate::act::run(&mut bench, &writes, &mut dice)?
+            (Goal::Ask(_), None) => return reject("no_value", "a question without an answer"),
+            (Goal::Act(_) | Goal::Repair(_), _) => mutate::act::run(&mut bench, &writes, &mut dice)?,
+            (Goal::Long(parts), _) => {
+                bench.prelude = solution.trace.calls.iter().filter(|c| c.writes).map(|c| c.call.clone()).collect();
+                mutate::long::run(&mut bench, parts, &writes, &mut dice)?
             }
+            (Goal::Plan(choice), _) => mutate::plan::run(&mut bench, choice, &mut dice)?,
+            (Goal::Policy(case), _) => mutate::policy::run(&mut bench, case, &writes, &mut dice)?,
         };
         if mutants.iter().all(|m| m.runs == 0) {
             return reject("no_mutant", "");
@@ -174,6 +198,23 @@ impl<'a> Workshop<'a> {
         })
     }
 
+    /// The bounds that a plan is tested with: all must stand in the prompt.
+    fn bounds(&self, prompt: &str, choice: &Choice) -> Verdict<Vec<Provenance>> {
+        let mut all = Vec::new();
+        for (index, demand) in choice.demands.iter().enumerate() {
+            for value in demand.values() {
+                // Only amounts, numbers, dates and texts: a case of a closed list may be said in the suite's own words.
+                let text = values::plain(self.suite, &Type::Str, value);
+                if !matches!(value, Value::Enum(_)) && !says(prompt, &text) {
+                    return reject("value_not_in_prompt", format!("demand {}: {text}", index + 1));
+                }
+                let value = if matches!(value, Value::Enum(_)) { demand.place().column.clone() } else { text };
+                all.push(Provenance { value, used_in: format!("constraint {}", index + 1), from: "prompt".to_owned() });
+            }
+        }
+        Ok(all)
+    }
+
     /// Where every value of the solution comes from; what is said to come from the prompt must stand in it.
     fn provenance(&self, prompt: &str, solution: &Solution) -> Verdict<Vec<Provenance>> {
         let surface = &self.made.surface;
@@ -184,7 +225,7 @@ impl<'a> Workshop<'a> {
                 if *origin == Origin::Prompt && !says(prompt, &text) {
                     let name = &function(call).parameters[*parameter].name;
                     // An enumeration may be said in the suite's own words (`that is still out`); a filter then follows from those.
-                    let in_words = matches!(value, terrarium_tools::Value::Enum(_)) && !call.writes;
+                    let in_words = matches!(value, Value::Enum(_)) && !call.writes;
                     if !in_words {
                         return reject("value_not_in_prompt", format!("{name} = {text}"));
                     }
@@ -196,7 +237,7 @@ impl<'a> Workshop<'a> {
             let name = tool.and_then(|t| t.parameters.iter().find(|(p, _, _)| *p == parameter));
             name.map(|(_, name, _)| name.clone()).unwrap_or_default()
         };
-        let value = |call: &Traced, parameter: usize, value: &terrarium_tools::Value| {
+        let value = |call: &Traced, parameter: usize, value: &Value| {
             to_json(self.suite, &function(call).parameters[parameter].ty, value)
         };
         let mut all = solution.trace.provenance(&shown, &value);
@@ -227,6 +268,9 @@ fn hides_answer(prompt: &str, answer: Option<&Answer>) -> Verdict<()> {
             let n = n.to_string();
             prompt.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == n)
         }
+        Some(Answer::Each(answers)) => return answers.iter().try_for_each(|a| hides_answer(prompt, Some(a))),
+        Some(Answer::Plan(_)) => false,
+        Some(Answer::Refusal { evidence, .. }) => return hides_answer(prompt, Some(evidence)),
         None => false,
     };
     if told { reject("answer_in_prompt", "") } else { Ok(()) }

@@ -6,7 +6,8 @@ use crate::tasks::goal::Goal;
 use std::collections::BTreeSet;
 use terrarium_envs::task::Difficulty;
 
-/// The difficulty of a solved goal. The score is `depth + calls / 2 + writes + distinct tools / 2 + conditions / 2 +
+/// The difficulty of a solved goal. A demand of a plan counts as two conditions, a row to choose as one, a rule of the policy as one; of
+/// a plan, every row that could be chosen distracts. The score is `depth + calls / 2 + writes + distinct tools / 2 + conditions / 2 +
 /// ln(1 + distractors)`, rounded to hundredths.
 pub fn measure(goal: &Goal, solution: &Solution, describer: &Describer<'_>) -> Difficulty {
     let calls = solution.trace.calls.len() as u32 + 1;
@@ -17,6 +18,27 @@ pub fn measure(goal: &Goal, solution: &Solution, describer: &Describer<'_>) -> D
     let depth = solution.trace.depth() + 1;
     let mut conditions = 0;
     let mut distractors = 0;
+    let mut rows = 0;
+    for part in goal.parts() {
+        match part {
+            Goal::Plan(choice) => {
+                conditions += 2 * choice.demands.len() + choice.slots;
+                rows += describer
+                    .rows
+                    .suite
+                    .tables
+                    .iter()
+                    .position(|t| t.name == choice.table)
+                    .map_or(0, |t| describer.rows.table(t).len());
+            }
+            Goal::Policy(case) => {
+                let tool = describer.rows.suite.tools.iter().find(|t| t.name == case.request.tool);
+                conditions += tool.map_or(0, |t| t.rules.len());
+            }
+            Goal::Act(_) | Goal::Ask(_) | Goal::Repair(_) | Goal::Long(_) => {}
+        }
+    }
+    distractors += rows;
     for description in goal.descriptions() {
         description.walk(&mut |d| {
             conditions += d.conditions.len() + usize::from(d.extremum.is_some());
@@ -34,9 +56,10 @@ pub fn measure(goal: &Goal, solution: &Solution, describer: &Describer<'_>) -> D
 
 /// The natural logarithm of `1 + n` to a quarter, from a table: `ln` of the standard library may differ between machines.
 fn logarithm(n: usize) -> f64 {
+    // The least n for which ln(1 + n) is that many quarters.
     const STEPS: [usize; 30] = [
-        0, 1, 1, 2, 2, 4, 5, 6, 9, 11, 15, 20, 25, 33, 43, 54, 70, 91, 116, 149, 191, 244, 314, 403, 518, 665, 854,
-        1_097, 1_408, 1_808,
+        0, 1, 1, 2, 2, 3, 4, 5, 7, 9, 12, 15, 20, 25, 33, 42, 54, 70, 90, 115, 148, 190, 244, 314, 403, 518, 665, 854,
+        1_096, 1_407,
     ];
     let quarters = STEPS.iter().rposition(|least| n >= *least).unwrap_or(0);
     quarters as f64 / 4.0

@@ -5,6 +5,7 @@ pub mod certify;
 pub mod dedup;
 pub mod difficulty;
 pub mod error;
+pub mod ladder;
 pub mod library;
 pub mod mutate;
 pub mod pipeline;

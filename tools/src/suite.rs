@@ -181,6 +181,9 @@ pub struct Tool {
     pub goal_locals: Vec<Local>,
     /// Conditions under which a call succeeds, over the same locals (used to choose arguments).
     pub needs: Vec<Expr>,
+    /// Conditions that are rules of the policy: (index in `needs`, number of the rule in the policy text).
+    #[serde(default)]
+    pub rules: Vec<(usize, u32)>,
     /// How argument values are made: (parameter index, source). Others take the source of the column they are written to.
     pub gives: Vec<(usize, Source)>,
     /// For read tools: what it finds.

@@ -245,11 +245,16 @@ impl Guesser {
         }
     }
 
-    /// Nothing, or anything seen.
+    /// Nothing, anything seen, or a refusal on the grounds of anything seen.
     fn submission(&mut self) -> Value {
-        match self.rng.random_range(0..10) {
+        match self.rng.random_range(0..12) {
             0..3 => json!({}),
             3..5 => json!({"answer": self.rng.random_range(0..20)}),
+            5..7 => {
+                let rule = self.rng.random_range(1..=6);
+                let evidence = self.recall("evidence", |_| true).unwrap_or_else(|| json!(0));
+                json!({"decision": "refuse", "rule": rule, "evidence": evidence})
+            }
             _ => match self.recall("answer", |_| true) {
                 Some(value) => json!({"answer": value}),
                 None => json!({}),

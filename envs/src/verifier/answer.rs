@@ -1,10 +1,10 @@
 //! Compares a submitted answer with the expected one, leaving aside how it is spelled.
 //!
 //! An answer must be the value and nothing else: sentences around it, units, or a list of candidates are wrong. A list of one
-//! element is that element.
+//! element is that element. A refusal is an object with `decision`, `rule` and `evidence`; it is never read from prose.
 
 use super::{Answer, Check};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use terrarium_tools::calendar::{date_text, parse_date};
 use terrarium_tools::value::money_text;
@@ -19,7 +19,13 @@ pub(super) fn check(expected: &Answer, submitted: Option<&Value>) -> Check {
     let detail = match submitted {
         _ if passed => String::new(),
         None => "no answer was submitted".to_owned(),
-        Some(value) => format!("submitted {value}, expected {}", shown(expected)),
+        Some(value) => match expected {
+            Answer::Plan(program) => match program.read(value) {
+                None => format!("submitted {value}, which is no list of {} different rows", program.slots),
+                Some(plan) => format!("submitted {value}, which breaks constraints {:?}", program.broken(&plan)),
+            },
+            _ => format!("submitted {value}, expected {}", shown(expected)),
+        },
     };
     Check { name: "answer".to_owned(), passed, detail }
 }
@@ -32,6 +38,14 @@ pub fn matches(expected: &Answer, submitted: &Value) -> bool {
             found == wanted
         });
     }
+    if let Answer::Plan(program) = expected {
+        return program.read(submitted).is_some_and(|plan| program.holds(&plan));
+    }
+    if let Answer::Each(answers) = expected {
+        return listed(submitted).is_some_and(|items| {
+            items.len() == answers.len() && answers.iter().zip(&items).all(|(answer, item)| matches(answer, item))
+        });
+    }
     let value = match submitted {
         Value::Array(items) if items.len() == 1 => &items[0],
         other => other,
@@ -41,8 +55,18 @@ pub fn matches(expected: &Answer, submitted: &Value) -> bool {
         Answer::Money(wanted) => cents(value) == Some(*wanted),
         Answer::Date(wanted) => value.as_str().and_then(|s| parse_date(strip(s))) == Some(*wanted),
         Answer::Text(wanted) => scalar_text(value).is_some_and(|found| text(&found) == text(wanted)),
-        Answer::Texts(_) => false,
+        Answer::Refusal { rule, evidence } => {
+            is_refusal(value)
+                && value.get("rule").is_some_and(|r| integer(r) == Some(i64::from(*rule)))
+                && value.get("evidence").is_some_and(|e| matches(evidence, e))
+        }
+        Answer::Texts(_) | Answer::Each(_) | Answer::Plan(_) => false,
     }
+}
+
+/// Whether what was submitted is a decision to refuse.
+pub fn is_refusal(submitted: &Value) -> bool {
+    submitted.get("decision").and_then(Value::as_str).is_some_and(|d| text(d) == "refuse")
 }
 
 /// The expected answer in the JSON form an agent would submit: what the expert says and reports show.
@@ -53,6 +77,9 @@ pub fn shown(expected: &Answer) -> Value {
         Answer::Date(value) => Value::from(date_text(*value)),
         Answer::Text(value) => Value::from(value.as_str()),
         Answer::Texts(values) => Value::from(values.clone()),
+        Answer::Each(answers) => answers.iter().map(shown).collect(),
+        Answer::Plan(program) => program.shown(&program.example),
+        Answer::Refusal { rule, evidence } => json!({"decision": "refuse", "rule": rule, "evidence": shown(evidence)}),
     }
 }
 
@@ -78,6 +105,15 @@ fn scalar_text(value: &Value) -> Option<String> {
     match value {
         Value::String(s) => Some(s.clone()),
         Value::Number(n) => Some(n.to_string()),
+        _ => None,
+    }
+}
+
+/// The elements of a list, also of one in a text of JSON form.
+fn listed(value: &Value) -> Option<Vec<Value>> {
+    match value {
+        Value::Array(items) => Some(items.clone()),
+        Value::String(s) if s.trim_start().starts_with('[') => serde_json::from_str(s).ok(),
         _ => None,
     }
 }
@@ -172,7 +208,6 @@ fn decimal(s: &str) -> Option<(String, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn check(expected: &Answer, right: &[Value], wrong: &[Value]) {
         for value in right {
@@ -304,6 +339,40 @@ mod tests {
     }
 
     #[test]
+    fn refusals() {
+        let wanted = Answer::Refusal { rule: 2, evidence: Box::new(Answer::Money(1250)) };
+        let refuse = |rule: Value, evidence: Value| json!({"decision": "refuse", "rule": rule, "evidence": evidence});
+        check(
+            &wanted,
+            &[refuse(json!(2), json!("12.50")), refuse(json!("2"), json!(12.5))],
+            &[
+                refuse(json!(3), json!("12.50")),
+                refuse(json!(2), json!("12.51")),
+                json!({"decision": "refuse"}),
+                json!({"decision": "refuse", "rule": 2}),
+                json!({"rule": 2, "evidence": "12.50"}),
+                json!({"decision": "accept", "rule": 2, "evidence": "12.50"}),
+                json!("refuse"),
+                json!("12.50"),
+            ],
+        );
+        let records = Answer::Texts(vec!["L-1".to_owned(), "L-2".to_owned()]);
+        let wanted = Answer::Refusal { rule: 1, evidence: Box::new(records) };
+        check(&wanted, &[refuse(json!(1), json!(["L-2", "L-1"]))], &[refuse(json!(1), json!("L-1"))]);
+        assert!(!is_refusal(&json!(["refuse"])) && is_refusal(&json!({"decision": "Refuse"})));
+    }
+
+    #[test]
+    fn several_answers() {
+        let wanted = Answer::Each(vec![Answer::Integer(7), Answer::Text("Ann Lee".to_owned())]);
+        check(
+            &wanted,
+            &[json!([7, "ann lee"]), json!(["7", "Ann Lee"]), json!("[7, \"Ann Lee\"]")],
+            &[json!(["Ann Lee", 7]), json!([7]), json!([7, "Ann Lee", 1]), json!(7), json!("7, Ann Lee"), json!([])],
+        );
+    }
+
+    #[test]
     fn what_is_shown_is_right() {
         for answer in [
             Answer::Integer(-4),
@@ -312,6 +381,7 @@ mod tests {
             Answer::Date(20_000),
             Answer::Text("A b".to_owned()),
             Answer::Texts(vec!["x".to_owned(), "y".to_owned()]),
+            Answer::Refusal { rule: 4, evidence: Box::new(Answer::Texts(vec!["x".to_owned(), "y".to_owned()])) },
         ] {
             assert!(matches(&answer, &shown(&answer)), "{answer:?}");
         }

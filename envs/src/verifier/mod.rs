@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod change;
+pub mod program;
 
 use crate::error::{Error, Result};
 use crate::world::StateDiff;
@@ -81,6 +82,17 @@ pub enum Answer {
     Text(String),
     /// A set of texts, in any order, each once.
     Texts(Vec<String>),
+    /// Answers to several questions, as a list in this order.
+    Each(Vec<Answer>),
+    /// Any plan that keeps to a constraint program: a list of rows, by name or key.
+    Plan(program::Program),
+    /// A refusal with its grounds: `submit` with `decision`, `rule` and `evidence` instead of `answer`.
+    Refusal {
+        /// The number of the rule in the policy.
+        rule: u32,
+        /// What the records say against it: a value, or the ids of records.
+        evidence: Box<Answer>,
+    },
 }
 
 /// What is checked at the end of an episode.
@@ -137,6 +149,11 @@ impl Verifier {
             && texts.is_empty()
         {
             return broken("it expects an empty set of texts");
+        }
+        if let Some(Answer::Plan(program)) = &self.answer
+            && let Some(fault) = program.fault()
+        {
+            return broken(format!("its constraint program cannot be right: {fault}"));
         }
         if change.inserted.len() > INSERTS_MAX {
             return broken(format!("{} expected inserts, at most {INSERTS_MAX} are allowed", change.inserted.len()));
@@ -202,8 +219,14 @@ impl ExpectedChange {
 pub fn try_verify(verifier: &Verifier, diff: &StateDiff, answer: Option<&serde_json::Value>) -> Result<Score> {
     verifier.validate()?;
     let mut checks = change::check(&verifier.change, diff)?;
-    if let Some(expected) = &verifier.answer {
-        checks.push(answer::check(expected, answer));
+    match (&verifier.answer, answer) {
+        (Some(expected), answer) => checks.push(answer::check(expected, answer)),
+        (None, Some(submitted)) if answer::is_refusal(submitted) => checks.push(Check {
+            name: "decision".to_owned(),
+            passed: false,
+            detail: format!("submitted {submitted}, but nothing is to be refused"),
+        }),
+        (None, _) => {}
     }
     let reward = if checks.iter().all(|c| c.passed) { 1.0 } else { 0.0 };
     Ok(Score { reward, checks })

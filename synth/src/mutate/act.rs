@@ -13,6 +13,8 @@ use terrarium_tools::value::Value;
 
 /// Near misses tried for each entity.
 const NEAR_MISSES: usize = 2;
+/// From here on one near miss for each entity is enough.
+const MANY_WRITES: usize = 6;
 /// Extra writes that must be refused for each task.
 const EXTRA_WRITES: usize = 2;
 /// Pairs of independent writes that are swapped for each task.
@@ -33,7 +35,7 @@ pub fn run(bench: &mut Bench<'_>, writes: &[Write], dice: &mut Dice) -> Verdict<
 }
 
 /// The reward of writes alone, in a fresh world, and how many were accepted.
-fn reward(bench: &mut Bench<'_>, writes: &[Write]) -> Verdict<(f64, usize)> {
+pub(super) fn reward(bench: &mut Bench<'_>, writes: &[Write]) -> Verdict<(f64, usize)> {
     let fault = |e: terrarium_envs::Error| Reject::new("fault", e.to_string());
     let suite = bench.stage.suite;
     bench.runner.reset().map_err(fault)?;
@@ -59,7 +61,7 @@ fn reward(bench: &mut Bench<'_>, writes: &[Write]) -> Verdict<(f64, usize)> {
             }
         }
     }
-    let score = bench.runner.score(bench.verifier, None).map_err(fault)?;
+    let score = bench.runner.score(bench.verifier, bench.submitted.as_ref()).map_err(fault)?;
     Ok((score.reward, accepted))
 }
 
@@ -111,7 +113,8 @@ fn swap_entity(bench: &mut Bench<'_>, writes: &[Write]) -> Verdict<MutantRuns> {
             if write.links.iter().any(|(p, _)| p == parameter) {
                 continue;
             }
-            for other in near_misses(&bench.stage.world.tables[table].rows, value) {
+            let near = near_misses(&bench.stage.world.tables[table].rows, value);
+            for other in near.into_iter().take(if writes.len() > MANY_WRITES { 1 } else { NEAR_MISSES }) {
                 let mut mutant = writes.to_vec();
                 mutant[index].arguments[at].1 = other.clone();
                 must_fail(bench, &mut tally, &mutant, &|| format!("write {} with {other:?} for {value:?}", index + 1))?;
@@ -172,7 +175,13 @@ fn extra_write(bench: &mut Bench<'_>, writes: &[Write], dice: &mut Dice) -> Verd
     for offset in 0..bench.spares.len() {
         let spare = &bench.spares[(start + offset) % bench.spares.len()];
         let mut mutant = writes.to_vec();
-        mutant.push(Write { origin: usize::MAX, tool: spare.tool, arguments: spare.given.clone(), links: Vec::new() });
+        mutant.push(Write {
+            origin: usize::MAX,
+            step: usize::MAX,
+            tool: spare.tool,
+            arguments: spare.given.clone(),
+            links: Vec::new(),
+        });
         let (reward, accepted) = reward(bench, &mutant)?;
         // Refused after the others: nothing extra happened.
         if accepted < mutant.len() {

@@ -25,7 +25,7 @@ const EXTRA_WRITES: usize = 2;
 /// # Errors
 /// `mutant_survived:...`, or `fault` when our own side fails.
 pub fn run(bench: &mut Bench<'_>, query: &Query, right: &Answer, dice: &mut Dice) -> Verdict<Vec<MutantRuns>> {
-    bench.runner.reset().map_err(|e| Reject::new("fault", e.to_string()))?;
+    bench.begin()?;
     let rows = Rows { suite: bench.stage.suite, world: bench.stage.world };
     Ok(vec![
         neighbour(bench, rows, query, right)?,
@@ -38,7 +38,7 @@ pub fn run(bench: &mut Bench<'_>, query: &Query, right: &Answer, dice: &mut Dice
 }
 
 fn score(bench: &Bench<'_>, submitted: &Json) -> Verdict<f64> {
-    let score = bench.runner.score(bench.verifier, Some(submitted));
+    let score = bench.runner.score(bench.verifier, Some(&bench.framed(submitted)));
     score.map(|s| s.reward).map_err(|e| Reject::new("fault", e.to_string()))
 }
 
@@ -268,6 +268,7 @@ fn spelling(bench: &Bench<'_>, right: &Answer) -> Verdict<MutantRuns> {
             turned.reverse();
             vec![json!(turned), json!(texts.iter().map(|t| t.to_uppercase()).collect::<Vec<_>>())]
         }
+        Answer::Refusal { .. } | Answer::Each(_) | Answer::Plan(_) => Vec::new(),
     };
     for other in others {
         tally.count(score(bench, &other)?, &|| other.to_string())?;
@@ -275,7 +276,7 @@ fn spelling(bench: &Bench<'_>, right: &Answer) -> Verdict<MutantRuns> {
     Ok(tally.done("one spelling only"))
 }
 
-fn extra_write(bench: &mut Bench<'_>, right: &Answer, dice: &mut Dice) -> Verdict<MutantRuns> {
+pub(super) fn extra_write(bench: &mut Bench<'_>, right: &Answer, dice: &mut Dice) -> Verdict<MutantRuns> {
     let fault = |e: terrarium_envs::Error| Reject::new("fault", e.to_string());
     let mut tally = Tally::new(Mutator::AnswerExtraWrite);
     let shown = answer::shown(right);
@@ -284,7 +285,7 @@ fn extra_write(bench: &mut Bench<'_>, right: &Answer, dice: &mut Dice) -> Verdic
     for offset in 0..bench.spares.len() {
         let spare = &bench.spares[(start + offset) % bench.spares.len()];
         let Some(call) = shown_call(bench.stage.suite, bench.surface, spare.tool, &spare.given) else { continue };
-        bench.runner.reset().map_err(fault)?;
+        bench.begin()?;
         if !bench.runner.call(&call).map_err(fault)?.is_ok() {
             continue;
         }

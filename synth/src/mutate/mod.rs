@@ -3,6 +3,9 @@
 
 pub mod act;
 pub mod ask;
+pub mod long;
+pub mod plan;
+pub mod policy;
 
 use crate::solve::trace::Trace;
 use crate::tasks::act::Spare;
@@ -29,6 +32,56 @@ pub struct Bench<'a> {
     pub verifier: &'a Verifier,
     /// Writes that succeed at the beginning and that nobody asks for.
     pub spares: &'a [Spare],
+    /// What the reference solution submits, if anything.
+    pub submitted: Option<Json>,
+    /// Writes that are made before an answer is tried: those of the reference solution.
+    pub prelude: Vec<ToolCall>,
+    /// Where the answer under test stands among several.
+    pub place: Option<(Vec<Json>, usize)>,
+}
+
+impl Bench<'_> {
+    /// The world as it is when the answer is given.
+    ///
+    /// # Errors
+    /// `fault` when our own side fails.
+    pub fn begin(&mut self) -> Verdict<()> {
+        let fault = |e: terrarium_envs::Error| Reject::new("fault", e.to_string());
+        self.runner.reset().map_err(fault)?;
+        for call in &self.prelude {
+            self.runner.call(call).map_err(fault)?;
+        }
+        Ok(())
+    }
+
+    /// An answer among the others.
+    fn framed(&self, answer: &Json) -> Json {
+        match &self.place {
+            None => answer.clone(),
+            Some((all, at)) => {
+                let mut all = all.clone();
+                all[*at] = answer.clone();
+                Json::Array(all)
+            }
+        }
+    }
+}
+
+/// Adds up the runs of the parts of a task, by mutator.
+pub fn merge(all: &mut Vec<MutantRuns>, more: Vec<MutantRuns>) {
+    for runs in more {
+        match all.iter_mut().find(|a| a.mutator == runs.mutator) {
+            None => all.push(runs),
+            Some(sum) => {
+                sum.runs += runs.runs;
+                sum.as_expected += runs.as_expected;
+                sum.equivalent += runs.equivalent;
+                if sum.runs > 0 {
+                    sum.not_applicable = None;
+                }
+            }
+        }
+    }
 }
 
 /// The runs of one mutator, as they are made.
@@ -95,11 +148,31 @@ pub fn shown_call(suite: &Suite, surface: &Surface, tool: usize, arguments: &[(u
     Some(ToolCall { name: shown.name.clone(), arguments: Json::Object(object) })
 }
 
+/// Writes alone, in a fresh world, then a submission: the reward under a verifier, and how many writes were accepted.
+fn outcome(
+    bench: &mut Bench<'_>,
+    verifier: &Verifier,
+    calls: &[(usize, Vec<(usize, Value)>)],
+    submitted: Option<&Json>,
+) -> Verdict<(f64, usize)> {
+    let fault = |e: terrarium_envs::Error| Reject::new("fault", e.to_string());
+    bench.runner.reset().map_err(fault)?;
+    let mut accepted = 0;
+    for (tool, arguments) in calls {
+        let Some(call) = shown_call(bench.stage.suite, bench.surface, *tool, arguments) else { continue };
+        accepted += usize::from(bench.runner.call(&call).map_err(fault)?.is_ok());
+    }
+    let score = bench.runner.score(verifier, submitted).map_err(fault)?;
+    Ok((score.reward, accepted))
+}
+
 /// A write of the reference solution, free of the reads before it.
 #[derive(Clone, Debug)]
 pub struct Write {
     /// Index among the writes of the reference solution.
     pub origin: usize,
+    /// Step of the goal it belongs to.
+    pub step: usize,
     /// Index in `Suite::tools`.
     pub tool: usize,
     /// Arguments by parameter.
@@ -129,7 +202,7 @@ pub fn writes(suite: &Suite, surface: &Surface, trace: &Trace) -> Vec<Write> {
                 .collect();
             debug_assert!(suite.tools[call.tool].writes);
             let arguments = call.arguments.iter().map(|(p, v, _)| (*p, v.clone())).collect();
-            Write { origin, tool: call.tool, arguments, links }
+            Write { origin, step: call.step, tool: call.tool, arguments, links }
         })
         .collect()
 }

@@ -1,5 +1,6 @@
 //! Words: values, grammar, descriptions and whole prompts.
 
+pub mod demand;
 pub mod grammar;
 pub mod phrase;
 pub mod prompts;

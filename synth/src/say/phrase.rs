@@ -4,7 +4,8 @@ use crate::say::grammar::{article, be, fill, pluralise, superlative};
 use crate::say::values;
 use crate::seed::Dice;
 use crate::tasks::describe::called_columns;
-use crate::tasks::goal::{Argument, Call, Condition, Description, Query, Step, Test};
+use crate::tasks::goal::{Argument, Call, Case, Condition, Description, Query, Step, Test};
+use crate::tasks::policy::{counted_table, grounds};
 use crate::tasks::reject::{Verdict, reject};
 use crate::tasks::rows::{column_id, table_id, target};
 use crate::vary::data::scalar;
@@ -100,7 +101,13 @@ impl Speaker<'_> {
     }
 
     /// The phrases after a noun, short ones first, clauses joined by `and`.
-    fn phrases(&self, table: &Table, conditions: &[Condition], plural: bool, dice: &mut Dice) -> Verdict<String> {
+    pub(super) fn phrases(
+        &self,
+        table: &Table,
+        conditions: &[Condition],
+        plural: bool,
+        dice: &mut Dice,
+    ) -> Verdict<String> {
         let mut short = Vec::new();
         let mut clauses = Vec::new();
         for condition in conditions {
@@ -342,6 +349,30 @@ impl Speaker<'_> {
         }
     }
 
+    /// A claim and what puts a record right that breaks it: `no loan that is still out may be due before 3 March 2026`, `mark the
+    /// loan as returned`.
+    pub fn claim(&self, step: &Step, dice: &mut Dice) -> Verdict<(String, String)> {
+        let Step::Each { rows, call } = step else { return reject("unsayable", "a claim about one record") };
+        let (_, table) = self.table(rows)?;
+        let phrases = self.phrases(table, &rows.conditions, false, dice)?;
+        let claim = format!("there should be no {} {phrases}", table.label);
+        Ok((claim, self.call(call, Some(&format!("the {}", table.label)), dice)?))
+    }
+
+    /// What a refusal must give as evidence. It is the same whether the rule forbids the request or not.
+    pub fn evidence(&self, case: &Case) -> Verdict<String> {
+        let tool = self.suite.tools.iter().find(|t| t.name == case.request.tool);
+        let Some(grounds) = tool.and_then(|t| t.needs.get(case.need)).and_then(grounds) else {
+            return reject("no_evidence", &case.request.tool);
+        };
+        Ok(match (counted_table(&grounds), scalar(&grounds.ty)) {
+            (Some(table), _) => format!("the ids of the {} that the rule counts", self.suite.tables[table].plural),
+            (None, Type::Money) => "the amount on record that breaks it".to_owned(),
+            (None, Type::Date) => "the date on record that breaks it".to_owned(),
+            _ => "the number on record that breaks it".to_owned(),
+        })
+    }
+
     fn call(&self, call: &Call, each: Option<&str>, dice: &mut Dice) -> Verdict<String> {
         let Some(tool) = self.suite.tools.iter().find(|t| t.name == call.tool) else {
             return reject("unknown_name", &call.tool);
@@ -422,7 +453,7 @@ fn relation_word(is_date: bool, relation: Relation) -> &'static str {
     }
 }
 
-fn plural_noun(noun: &str) -> String {
+pub(super) fn plural_noun(noun: &str) -> String {
     let (head, tail) = match noun.find(" of ") {
         Some(at) => noun.split_at(at),
         None => (noun, ""),

@@ -1,13 +1,15 @@
 //! Whole prompts: a goal in words, in one of several voices (`synth/prompts/*.j2`, minijinja).
 
 use crate::error::{Error, Result};
+use crate::say::demand::number_word;
 use crate::say::grammar::capital;
 use crate::say::phrase::Speaker;
 use crate::say::values::enumerate;
 use crate::seed::Dice;
-use crate::tasks::goal::{Goal, Query};
+use crate::tasks::goal::{Case, Goal, Query, Step};
 use crate::tasks::reject::{Verdict, reject};
 use minijinja::{Environment, context};
+use std::collections::BTreeMap;
 use terrarium_envs::verifier::Answer;
 
 /// Templates for act goals.
@@ -31,9 +33,57 @@ const ASK: [(&str, &str); 6] = [
     ("ask_tell", include_str!("../../prompts/ask_tell.j2")),
 ];
 
+/// Templates for requests that are refused where a rule forbids them.
+const REFUSE: [(&str, &str); 4] = [
+    ("policy_refuse_plain", include_str!("../../prompts/policy_refuse_plain.j2")),
+    ("policy_refuse_polite", include_str!("../../prompts/policy_refuse_polite.j2")),
+    ("policy_refuse_check", include_str!("../../prompts/policy_refuse_check.j2")),
+    ("policy_refuse_desk", include_str!("../../prompts/policy_refuse_desk.j2")),
+];
+
+/// Templates for requests with something else to do where a rule forbids them.
+const INSTEAD: [(&str, &str); 4] = [
+    ("policy_instead_plain", include_str!("../../prompts/policy_instead_plain.j2")),
+    ("policy_instead_polite", include_str!("../../prompts/policy_instead_polite.j2")),
+    ("policy_instead_check", include_str!("../../prompts/policy_instead_check.j2")),
+    ("policy_instead_need", include_str!("../../prompts/policy_instead_need.j2")),
+];
+
+/// Templates for plans.
+const PLAN: [(&str, &str); 3] = [
+    ("plan_list", include_str!("../../prompts/plan_list.j2")),
+    ("plan_text", include_str!("../../prompts/plan_text.j2")),
+    ("plan_find", include_str!("../../prompts/plan_find.j2")),
+];
+
+/// What things are chosen for.
+const PURPOSES: [&str; 7] = [
+    "",
+    "",
+    " for a spot check",
+    " for a training example",
+    " for a brochure",
+    " for a comparison",
+    " for a visit by the press",
+];
+
+/// Templates for repairs.
+const REPAIR: [(&str, &str); 4] = [
+    ("repair_audit", include_str!("../../prompts/repair_audit.j2")),
+    ("repair_polite", include_str!("../../prompts/repair_polite.j2")),
+    ("repair_rules", include_str!("../../prompts/repair_rules.j2")),
+    ("repair_list", include_str!("../../prompts/repair_list.j2")),
+];
+
+/// Templates for long goals.
+const LONG: [(&str, &str); 3] = [
+    ("long_list", include_str!("../../prompts/long_list.j2")),
+    ("long_handover", include_str!("../../prompts/long_handover.j2")),
+    ("long_letter", include_str!("../../prompts/long_letter.j2")),
+];
+
 const GREETINGS: [&str; 6] = ["Hello.", "Hi.", "Good morning.", "Hello there.", "Good afternoon.", ""];
 const THANKS: [&str; 5] = ["Thank you.", "Thanks.", "Many thanks.", "", ""];
-const NUMBERS: [&str; 7] = ["no", "one", "two", "three", "four", "five", "six"];
 
 /// The templates, parsed once.
 pub struct Prompts {
@@ -47,7 +97,9 @@ impl Prompts {
     /// [`Error::Template`] for a broken one.
     pub fn new() -> Result<Self> {
         let mut templates = Environment::new();
-        for (name, text) in ACT.iter().chain(&ASK) {
+        for (name, text) in
+            ACT.iter().chain(&ASK).chain(&REFUSE).chain(&INSTEAD).chain(&PLAN).chain(&REPAIR).chain(&LONG)
+        {
             templates
                 .add_template(name, text)
                 .map_err(|source| Error::Template { template: (*name).to_owned(), source })?;
@@ -56,6 +108,14 @@ impl Prompts {
         templates.add_filter("chain", |steps: Vec<String>| chain(&steps, ""));
         templates.add_filter("chain_to", |steps: Vec<String>| chain(&steps, "to "));
         Ok(Prompts { templates })
+    }
+
+    fn claims(speaker: &Speaker<'_>, claims: &[Step], dice: &mut Dice) -> Verdict<Vec<Claim>> {
+        let said = claims.iter().map(|step| {
+            let (claim, repair) = speaker.claim(step, dice)?;
+            Ok(Claim::from([("claim", claim), ("repair", repair)]))
+        });
+        said.collect()
     }
 
     /// The prompt of a goal.
@@ -75,7 +135,7 @@ impl Prompts {
                     (false, 1 | 2) => &[0, 1, 2, 3, 4, 5, 6],
                     (false, _) => &[1, 2, 3, 5, 5],
                 };
-                let count_word = NUMBERS.get(steps.len()).copied().unwrap_or("several");
+                let count_word = number_word(steps.len());
                 let name = ACT[voices[dice.below(voices.len())]].0;
                 (name, context! { steps, greeting, thanks, count_word, title => speaker.suite.title.as_str() })
             }
@@ -86,6 +146,84 @@ impl Prompts {
                 let form = form(query, answer, dice);
                 (name, context! { question, wanted, form, greeting, thanks })
             }
+            Goal::Plan(choice) => {
+                let demands = choice.demands.iter().map(|d| speaker.demand(choice, d, dice));
+                let demands = demands.collect::<Verdict<Vec<String>>>()?;
+                let (count, form) = (number_word(choice.slots), speaker.plan_form(choice)?);
+                let plural = speaker.suite.tables.iter().find(|t| t.name == choice.table).map(|t| t.plural.as_str());
+                let purpose = PURPOSES[dice.below(PURPOSES.len())];
+                let name = PLAN[dice.below(PLAN.len())].0;
+                (name, context! { count, plural, purpose, demands, form, greeting, thanks })
+            }
+            Goal::Repair(claims) => {
+                let title = speaker.suite.title.as_str();
+                let claims = Self::claims(speaker, claims, dice)?;
+                // The first two have room for one claim only.
+                let voices = if claims.len() == 1 { 0..4 } else { 2..4 };
+                let name = REPAIR[voices.start + dice.below(voices.len())].0;
+                (name, context! { claims, greeting, thanks, title })
+            }
+            Goal::Long(parts) => {
+                let title = speaker.suite.title.as_str();
+                let mut said = Vec::with_capacity(parts.len());
+                let mut questions = Vec::new();
+                for part in parts {
+                    said.push(match part {
+                        Goal::Ask(query) => {
+                            questions.push(query);
+                            let word = ["Find out", "Look up", "Tell me"][dice.below(3)];
+                            format!("{word} {}.", speaker.wanted(query, dice)?)
+                        }
+                        Goal::Act(steps) => {
+                            let steps =
+                                steps.iter().map(|s| speaker.step(s, dice)).collect::<Verdict<Vec<String>>>()?;
+                            sentences(&steps)
+                        }
+                        Goal::Policy(Case { request, otherwise: Some(otherwise), .. }) => {
+                            let request = speaker.step(&Step::Call(request.clone()), dice)?;
+                            let otherwise = speaker.step(&Step::Call(otherwise.clone()), dice)?;
+                            format!("{}. If the policy does not allow that, {otherwise} instead.", capital(&request))
+                        }
+                        Goal::Repair(claims) => {
+                            let claims = Self::claims(speaker, claims, dice)?;
+                            let said = claims.iter().map(|c| {
+                                format!("{}: find every one there is and {}.", capital(&c["claim"]), c["repair"])
+                            });
+                            said.collect::<Vec<_>>().join(" ")
+                        }
+                        Goal::Plan(_) | Goal::Policy(_) | Goal::Long(_) => {
+                            return reject("unsayable", "a part of a long goal");
+                        }
+                    });
+                }
+                let closing = match questions.as_slice() {
+                    [] => String::new(),
+                    [one] => format!("Submit the answer to the question. {}", form(one, answer, dice)),
+                    _ => {
+                        "Submit the answers to the questions as one list, in this order: amounts like 12.50, dates as \
+                          YYYY-MM-DD, everything else as it stands."
+                            .to_owned()
+                    }
+                };
+                let name = LONG[dice.below(LONG.len())].0;
+                (name, context! { parts => said, closing, greeting, thanks, title })
+            }
+            Goal::Policy(case) => {
+                let title = speaker.suite.title.as_str();
+                let request = speaker.step(&Step::Call(case.request.clone()), dice)?;
+                match &case.otherwise {
+                    Some(otherwise) => {
+                        let otherwise = speaker.step(&Step::Call(otherwise.clone()), dice)?;
+                        let name = INSTEAD[dice.below(INSTEAD.len())].0;
+                        (name, context! { request, otherwise, greeting, thanks, title })
+                    }
+                    None => {
+                        let evidence = speaker.evidence(case)?;
+                        let name = REFUSE[dice.below(REFUSE.len())].0;
+                        (name, context! { request, evidence, greeting, thanks, title })
+                    }
+                }
+            }
         };
         let template = self.templates.get_template(name);
         match template.and_then(|t| t.render(values)) {
@@ -94,6 +232,9 @@ impl Prompts {
         }
     }
 }
+
+/// A claim in words: `claim`, and `repair`, what is done with each record that breaks it.
+type Claim = BTreeMap<&'static str, String>;
 
 /// How the answer is to be given.
 fn form(query: &Query, answer: Option<&Answer>, dice: &mut Dice) -> String {
@@ -125,6 +266,20 @@ fn chain(steps: &[String], before: &str) -> String {
             format!("{first}, {}, and finally {before}{last}", enumerate(&middle, "and"))
         }
     }
+}
+
+/// Steps in sentences of their own: `A. Then b. Finally, c.`
+fn sentences(steps: &[String]) -> String {
+    let mut text = String::new();
+    for (index, step) in steps.iter().enumerate() {
+        match index {
+            0 => text.push_str(&capital(step)),
+            n if n + 1 == steps.len() && n > 1 => text.push_str(&format!(" Finally, {step}")),
+            _ => text.push_str(&format!(" Then {step}")),
+        }
+        text.push('.');
+    }
+    text
 }
 
 /// Single spaces, no spaces at the ends of lines.

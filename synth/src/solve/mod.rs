@@ -1,9 +1,12 @@
 //! Goals by tools: the planner. It sees the goal, the tools' declared meanings and what calls return; never the host's rows.
 
+pub mod choose;
+pub mod judge;
 pub mod known;
 pub mod plan;
 pub mod query;
 pub mod toolbox;
 pub mod trace;
 
-pub use plan::{Solution, solve};
+pub use plan::{Solution, solve, solve_within};
+pub use toolbox::Effort;

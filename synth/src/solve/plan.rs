@@ -1,20 +1,21 @@
 //! Whole solutions: everything a goal describes is looked up first, as it stands when the task begins; then come the writes, in the
-//! goal's order; then `submit`.
+//! goal's order; then `submit`. The parts of a long goal are done one after another.
 
+use crate::solve::judge::{self, Scope};
 use crate::solve::known::Found;
 use crate::solve::query::{Learned, passes};
-use crate::solve::toolbox::{Given, Toolbox, created_key};
+use crate::solve::toolbox::{Effort, Given, Toolbox, created_key};
 use crate::solve::trace::{Origin, Trace};
 use crate::tasks::expected::{BATCH_MAX, tool_id};
-use crate::tasks::goal::{Argument, Call, Goal, Step, Test};
+use crate::tasks::goal::{Argument, Call, Case, Goal, Step, Test};
+use crate::tasks::policy::{evidence_of, grounds};
 use crate::tasks::reject::{Verdict, reject};
 use crate::tasks::rows::{answer_of, column_id, table_id};
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use terrarium_envs::runner::Runner;
 use terrarium_envs::submit;
 use terrarium_envs::task::ToolCall;
-use terrarium_envs::verifier::{Answer, answer};
+use terrarium_envs::verifier::Answer;
 use terrarium_tools::Suite;
 use terrarium_tools::surface::Surface;
 use terrarium_tools::types::TableId;
@@ -33,10 +34,7 @@ impl Solution {
     /// The calls of the reference solution, `submit` last.
     pub fn calls(&self) -> Vec<ToolCall> {
         let mut calls: Vec<ToolCall> = self.trace.calls.iter().map(|t| t.call.clone()).collect();
-        let arguments = match &self.answer {
-            Some((value, _)) => json!({ "answer": answer::shown(value) }),
-            None => json!({}),
-        };
+        let arguments = submit::arguments(self.answer.as_ref().map(|(value, _)| value));
         calls.push(ToolCall { name: submit::NAME.to_owned(), arguments });
         calls
     }
@@ -48,6 +46,7 @@ impl Solution {
 }
 
 /// A write with its arguments looked up.
+#[derive(Default)]
 struct Planned {
     step: usize,
     tool: usize,
@@ -68,26 +67,70 @@ struct AtHand<'a> {
 ///
 /// # Errors
 /// Why it cannot be done: `unreachable`, `planner_ambiguous`, `too_long`, `write_refused`, ...
-pub fn solve(suite: &Suite, surface: &Surface, runner: &mut Runner, goal: &Goal) -> Verdict<Solution> {
-    let mut toolbox = Toolbox::new(suite, surface, runner)?;
-    match goal {
-        Goal::Ask(query) => {
-            let learned = toolbox.query(query)?;
-            let answer = answer_of(learned.value.clone())?;
-            Ok(Solution { trace: toolbox.trace, answer: Some((answer, learned)) })
-        }
-        Goal::Act(steps) => {
-            let mut planned = Vec::new();
-            for (index, step) in steps.iter().enumerate() {
-                toolbox.plan_step(index, step, &mut planned)?;
-            }
-            toolbox.carry_out(planned)?;
-            Ok(Solution { trace: toolbox.trace, answer: None })
-        }
+pub fn solve(suite: &Suite, surface: &Surface, today: i32, runner: &mut Runner, goal: &Goal) -> Verdict<Solution> {
+    let effort = if matches!(goal, Goal::Long(_)) { Effort::LONG } else { Effort::FULL };
+    solve_within(suite, surface, today, runner, goal, effort)
+}
+
+/// The same with less effort: what comes out may be wrong.
+///
+/// # Errors
+/// As [`solve`].
+pub fn solve_within(
+    suite: &Suite,
+    surface: &Surface,
+    today: i32,
+    runner: &mut Runner,
+    goal: &Goal,
+    effort: Effort,
+) -> Verdict<Solution> {
+    let mut toolbox = Toolbox::new(suite, surface, today, runner)?;
+    toolbox.effort = effort;
+    let mut answers: Vec<(Answer, Learned)> = Vec::new();
+    let mut first = 0;
+    for part in goal.parts() {
+        answers.extend(toolbox.part(first, part)?);
+        first += part.steps();
     }
+    let answer = match answers.len() {
+        0 | 1 => answers.pop(),
+        _ => {
+            let calls = answers.iter().flat_map(|(_, learned)| learned.calls.iter().copied()).collect();
+            let value = Value::List(answers.iter().map(|(_, learned)| learned.value.clone()).collect());
+            let how: Vec<&str> = answers.iter().map(|(_, learned)| learned.how.as_str()).collect();
+            let how = how.join("; ");
+            let each = Answer::Each(answers.into_iter().map(|(answer, _)| answer).collect());
+            Some((each, Learned { value, calls, how }))
+        }
+    };
+    Ok(Solution { trace: toolbox.trace, answer })
 }
 
 impl Toolbox<'_> {
+    /// One goal that is not long; its steps count from `first`.
+    fn part(&mut self, first: usize, goal: &Goal) -> Verdict<Option<(Answer, Learned)>> {
+        match goal {
+            Goal::Ask(query) => {
+                let learned = self.query(query)?;
+                Ok(Some((answer_of(learned.value.clone())?, learned)))
+            }
+            Goal::Act(steps) | Goal::Repair(steps) => {
+                let mut planned = Vec::new();
+                for (index, step) in steps.iter().enumerate() {
+                    self.plan_step(first + index, step, &mut planned)?;
+                }
+                for link in planned.iter_mut().flat_map(|p| &mut p.links) {
+                    link.1 += first;
+                }
+                self.carry_out(planned)?;
+                Ok(None)
+            }
+            Goal::Plan(choice) => Ok(Some(self.choose(choice)?)),
+            Goal::Policy(case) => self.case(first, case),
+            Goal::Long(_) => reject("nested", "a long goal inside another"),
+        }
+    }
+
     fn plan_step(&mut self, index: usize, step: &Step, planned: &mut Vec<Planned>) -> Verdict<()> {
         match step {
             Step::Call(call) => planned.push(self.plan_call(index, call, None, &BTreeSet::new())?),
@@ -128,40 +171,101 @@ impl Toolbox<'_> {
         because: &BTreeSet<usize>,
     ) -> Verdict<Planned> {
         let tool = tool_id(self.suite, &call.tool)?;
-        let mut planned = Planned { step, tool, given: Vec::new(), links: Vec::new(), rests_on: because.clone() };
-        for (name, argument) in &call.arguments {
-            let function = &self.suite.functions[self.suite.tools[tool].function];
-            let Some(parameter) = function.parameters.iter().position(|p| p.name == *name) else {
-                return reject("unknown_name", name);
-            };
-            let (value, origin) = match argument {
-                Argument::Value(value) => (value.clone(), Origin::Prompt),
-                Argument::Created(step) => {
-                    planned.links.push((parameter, *step));
-                    continue;
-                }
-                Argument::Entity(description) => {
-                    let table = table_id(self.suite, &description.table)?;
-                    let found = self.find(description, &[])?;
-                    let Some(key) = found.keys.first() else { return reject("planner_ambiguous", &description.table) };
-                    planned.rests_on.extend(&found.calls);
-                    (Value::Key(key.clone()), self.shown_by(table, key, &found))
-                }
-                Argument::Each => {
-                    let Some(row) = at_hand else { return reject("unknown_name", "no row at hand") };
-                    planned.rests_on.extend(&row.found.calls);
-                    (Value::Key(row.key.to_owned()), self.shown_by(row.table, row.key, row.found))
-                }
-                Argument::Computed(query) => {
-                    let learned = self.query(query)?;
-                    planned.rests_on.extend(&learned.calls);
-                    (learned.value, Origin::Computed(learned.how, learned.calls))
-                }
-                Argument::Shifted { of, column, by } => self.shift(of.as_ref(), at_hand, column, *by, &mut planned)?,
-            };
-            planned.given.push(Given { parameter, value, origin });
+        let mut planned = Planned { step, tool, rests_on: because.clone(), ..Planned::default() };
+        for position in 0..call.arguments.len() {
+            self.plan_argument(call, position, at_hand, &mut planned)?;
         }
         Ok(planned)
+    }
+
+    /// Looks one argument of a call up; gives its parameter.
+    fn plan_argument(
+        &mut self,
+        call: &Call,
+        position: usize,
+        at_hand: Option<AtHand<'_>>,
+        planned: &mut Planned,
+    ) -> Verdict<usize> {
+        let (name, argument) = &call.arguments[position];
+        let function = &self.suite.functions[self.suite.tools[planned.tool].function];
+        let Some(parameter) = function.parameters.iter().position(|p| p.name == *name) else {
+            return reject("unknown_name", name);
+        };
+        let (value, origin) = match argument {
+            Argument::Value(value) => (value.clone(), Origin::Prompt),
+            Argument::Created(step) => {
+                planned.links.push((parameter, *step));
+                return Ok(parameter);
+            }
+            Argument::Entity(description) => {
+                let table = table_id(self.suite, &description.table)?;
+                let found = self.find(description, &[])?;
+                let Some(key) = found.keys.first() else { return reject("planner_ambiguous", &description.table) };
+                planned.rests_on.extend(&found.calls);
+                (Value::Key(key.clone()), self.shown_by(table, key, &found))
+            }
+            Argument::Each => {
+                let Some(row) = at_hand else { return reject("unknown_name", "no row at hand") };
+                planned.rests_on.extend(&row.found.calls);
+                (Value::Key(row.key.to_owned()), self.shown_by(row.table, row.key, row.found))
+            }
+            Argument::Computed(query) => {
+                let learned = self.query(query)?;
+                planned.rests_on.extend(&learned.calls);
+                (learned.value, Origin::Computed(learned.how, learned.calls))
+            }
+            Argument::Shifted { of, column, by } => self.shift(of.as_ref(), at_hand, column, *by, planned)?,
+        };
+        planned.given.push(Given { parameter, value, origin });
+        Ok(parameter)
+    }
+
+    /// A request that the rules decide: the rules are judged in order until one stands against it. Only what a rule looks at is
+    /// looked up for it. Gives the refusal, if one is to be submitted.
+    fn case(&mut self, step: usize, case: &Case) -> Verdict<Option<(Answer, Learned)>> {
+        let suite = self.suite;
+        let tool = tool_id(suite, &case.request.tool)?;
+        let definition = &suite.tools[tool];
+        let parameters = &suite.functions[definition.function].parameters;
+        let mut planned = Planned { step, tool, ..Planned::default() };
+        let mut open: Vec<usize> = (0..case.request.arguments.len()).collect();
+        let mut arguments: BTreeMap<usize, Value> = BTreeMap::new();
+        let mut because = BTreeSet::new();
+        for (need, number) in &definition.rules {
+            let condition = &definition.needs[*need];
+            for parameter in judge::mentioned(condition, parameters.len()) {
+                let named = |p: &usize| case.request.arguments[*p].0 == parameters[parameter].name;
+                let Some(at) = open.iter().position(named) else { continue };
+                self.plan_argument(&case.request, open.remove(at), None, &mut planned)?;
+                let given = planned.given.iter().find(|g| g.parameter == parameter);
+                arguments.extend(given.map(|g| (parameter, g.value.clone())));
+            }
+            let mut scope = Scope::new(&arguments, self.today);
+            let holds = self.judge(condition, &mut scope)? == Value::Bool(true);
+            because.extend(&scope.calls);
+            because.extend(&planned.rests_on);
+            if holds {
+                continue;
+            }
+            if let Some(otherwise) = &case.otherwise {
+                let planned = self.plan_call(step, otherwise, None, &because)?;
+                self.carry_out(vec![planned])?;
+                return Ok(None);
+            }
+            let Some(grounds) = grounds(condition) else { return reject("no_evidence", &definition.name) };
+            let mut scope = Scope::new(&arguments, self.today);
+            let value = self.judge(&grounds, &mut scope)?;
+            because.extend(&scope.calls);
+            let refusal = Answer::Refusal { rule: *number, evidence: Box::new(evidence_of(value.clone())?) };
+            let how = format!("evidence under rule {number}");
+            return Ok(Some((refusal, Learned { value, calls: because, how })));
+        }
+        for position in open {
+            self.plan_argument(&case.request, position, None, &mut planned)?;
+        }
+        planned.rests_on.extend(because);
+        self.carry_out(vec![planned])?;
+        Ok(None)
     }
 
     fn shown_by(&self, table: TableId, key: &str, found: &Found) -> Origin {

@@ -22,7 +22,7 @@ pub struct Learned {
 }
 
 /// Ordering of two amounts, numbers or dates as results show them.
-fn order(a: &Value, b: &Value) -> Option<Ordering> {
+pub(super) fn order(a: &Value, b: &Value) -> Option<Ordering> {
     let amount = |v: &Value| match v {
         Value::Int(n) | Value::Money(n) => Some(*n),
         Value::Date(d) => Some(i64::from(*d)),
@@ -75,7 +75,14 @@ impl Toolbox<'_> {
         let mut found = Found { keys: Vec::new(), calls: listing.found.calls };
         let open: Vec<&Filter> =
             filters.iter().enumerate().filter(|(at, _)| !listing.applied.contains(at)).map(|(_, f)| f).collect();
-        for key in listing.found.keys {
+        for (looked, key) in listing.found.keys.into_iter().enumerate() {
+            if looked >= self.effort.rows {
+                // Without looking any further: one row is as good as another.
+                if found.keys.is_empty() {
+                    found.keys.push(key);
+                }
+                break;
+            }
             if self.passes_all(table, &key, &open, &mut found.calls)? {
                 found.keys.push(key);
             }

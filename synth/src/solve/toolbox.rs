@@ -17,10 +17,30 @@ use terrarium_tools::surface::Surface;
 use terrarium_tools::types::{TableId, Type};
 use terrarium_tools::value::{Value, from_json, to_json};
 
-/// Calls of one solution before it is given up as too long.
-pub const CALLS_MAX: usize = 60;
+/// Calls of the solution of a long goal before it is given up.
+pub const LONG_CALLS_MAX: usize = 48;
+/// Calls of other solutions.
+pub const CALLS_MAX: usize = 30;
 /// Keys that one listing is repeated for.
 const FAN_OUT_MAX: usize = 12;
+
+/// How far a solver goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effort {
+    /// Calls at most.
+    pub calls: usize,
+    /// Pages read of one listing.
+    pub pages: usize,
+    /// Rows of a listing that are looked at; those beyond it are taken as they come.
+    pub rows: usize,
+}
+
+impl Effort {
+    /// As far as it takes: what reference solutions are made with.
+    pub const FULL: Effort = Effort { calls: CALLS_MAX, pages: CALLS_MAX, rows: usize::MAX };
+    /// The same for long goals.
+    pub const LONG: Effort = Effort { calls: LONG_CALLS_MAX, ..Effort::FULL };
+}
 
 /// A condition with its references turned into keys.
 #[derive(Clone, Debug)]
@@ -77,6 +97,10 @@ pub struct Toolbox<'a> {
     pub suite: &'a Suite,
     /// Names shown.
     pub surface: &'a Surface,
+    /// The world's date, as the system message states it.
+    pub today: i32,
+    /// How far to go.
+    pub effort: Effort,
     /// The running world.
     pub runner: &'a mut Runner,
     /// What was learned.
@@ -91,9 +115,10 @@ impl<'a> Toolbox<'a> {
     ///
     /// # Errors
     /// `fault` when the world cannot be started again.
-    pub fn new(suite: &'a Suite, surface: &'a Surface, runner: &'a mut Runner) -> Verdict<Self> {
+    pub fn new(suite: &'a Suite, surface: &'a Surface, today: i32, runner: &'a mut Runner) -> Verdict<Self> {
         runner.reset().map_err(|e| Reject::new("fault", e.to_string()))?;
-        Ok(Toolbox { suite, surface, runner, known: Known::default(), trace: Trace::default(), cache: BTreeMap::new() })
+        let (known, trace, cache) = (Known::default(), Trace::default(), BTreeMap::new());
+        Ok(Toolbox { suite, surface, today, effort: Effort::FULL, runner, known, trace, cache })
     }
 
     /// Name shown of a parameter.
@@ -131,8 +156,8 @@ impl<'a> Toolbox<'a> {
         {
             return Ok((*index, Some(result.clone())));
         }
-        if self.trace.calls.len() >= CALLS_MAX {
-            return reject("too_long", format!("more than {CALLS_MAX} calls"));
+        if self.trace.calls.len() >= self.effort.calls {
+            return reject("too_long", format!("more than {} calls", self.effort.calls));
         }
         let record = self.runner.call(&call).map_err(|e| Reject::new("fault", e.to_string()))?;
         if !record.is_ok() {
@@ -321,7 +346,7 @@ impl<'a> Toolbox<'a> {
             found.calls.insert(call);
             before = Some(call);
             self.learn(&finds, call, &result, found);
-            if result.get("more") != Some(&Json::Bool(true)) {
+            if result.get("more") != Some(&Json::Bool(true)) || page as usize >= self.effort.pages {
                 return Ok(());
             }
         }

@@ -1,7 +1,7 @@
 //! The calls of a solution and what each of them used: provenance, dependency depth and minimality follow from it.
 
 use serde_json::Value as Json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use terrarium_envs::certificate::Provenance;
 use terrarium_envs::task::ToolCall;
 use terrarium_tools::value::Value;
@@ -95,6 +95,34 @@ impl Trace {
             }
         }
         (0..self.calls.len()).filter(|c| !needed.contains(c)).collect()
+    }
+
+    /// Keeps these calls and those they rest on; gives each old position its new one.
+    pub fn keep(&mut self, used: &BTreeSet<usize>) -> BTreeMap<usize, usize> {
+        let mut needed = used.clone();
+        for (index, call) in self.calls.iter().enumerate().rev() {
+            if needed.contains(&index) {
+                needed.extend(&call.rests_on);
+            }
+        }
+        let places: BTreeMap<usize, usize> = needed.iter().enumerate().map(|(new, old)| (*old, new)).collect();
+        let moved = |calls: &BTreeSet<usize>| calls.iter().filter_map(|c| places.get(c).copied()).collect();
+        let mut index = 0;
+        self.calls.retain(|_| {
+            index += 1;
+            needed.contains(&(index - 1))
+        });
+        for call in &mut self.calls {
+            call.rests_on = moved(&call.rests_on);
+            for (_, _, origin) in &mut call.arguments {
+                match origin {
+                    Origin::Call(from) => *from = places.get(from).copied().unwrap_or(*from),
+                    Origin::Computed(_, from) => *from = moved(from),
+                    Origin::Prompt | Origin::Convention => {}
+                }
+            }
+        }
+        places
     }
 
     /// Where every argument comes from.

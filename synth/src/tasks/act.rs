@@ -32,11 +32,13 @@ pub struct ActWriter<'a> {
 }
 
 /// A call as it is drawn: raw arguments first, words later.
-struct Draft {
-    tool: usize,
-    ask: String,
+pub struct Draft {
+    /// Index in `Suite::tools`.
+    pub tool: usize,
+    /// The phrase that asks for it.
+    pub ask: String,
     /// Parameters mentioned, with their values (keys for references).
-    given: Vec<(usize, Value)>,
+    pub given: Vec<(usize, Value)>,
 }
 
 /// A write that would succeed at the beginning.
@@ -50,18 +52,20 @@ pub struct Spare {
 
 /// What earlier steps of a goal did: rows that later steps may come back to.
 #[derive(Default)]
-struct Story {
+pub struct Story {
     rows: Vec<(TableId, Value)>,
     created: Vec<(TableId, usize)>,
+    /// Come back to those rows wherever a tool takes one.
+    pub loyal: bool,
 }
 
 impl<'a> ActWriter<'a> {
-    /// A goal.
+    /// A goal; each level adds up to two steps.
     ///
     /// # Errors
     /// `no_tool` or `no_arguments` where nothing fits.
-    pub fn draw(&self, dice: &mut Dice) -> Verdict<Goal> {
-        let length = [1, 2, 3, 4][dice.weighted(&[3, 5, 5, 3])];
+    pub fn draw(&self, level: usize, dice: &mut Dice) -> Verdict<Goal> {
+        let length = [1, 2, 3, 4][dice.weighted(&[3, 5, 5, 3])] + level + dice.below(level + 1);
         let mut story = Story::default();
         let mut steps = Vec::new();
         for index in 0..length {
@@ -87,13 +91,14 @@ impl<'a> ActWriter<'a> {
         let mut tools = self.tools.to_vec();
         dice.shuffle(&mut tools);
         let drafts = tools.iter().cycle().take(count.max(tools.len()) * 2).filter_map(|tool| {
-            let draft = self.draft(*tool, &Story::default(), &[], dice).ok()?;
+            let draft = self.draft(*tool, None, &Story::default(), &[], dice).ok()?;
             Some(Spare { tool: draft.tool, given: draft.given })
         });
         drafts.take(count).collect()
     }
 
-    fn tool(&self, dice: &mut Dice) -> Verdict<usize> {
+    /// One of the write tools.
+    pub(super) fn tool(&self, dice: &mut Dice) -> Verdict<usize> {
         match dice.pick(self.tools) {
             Some(tool) => Ok(*tool),
             None => reject("no_tool", "no write tool"),
@@ -106,7 +111,7 @@ impl<'a> ActWriter<'a> {
         if let Some(step) = self.on_created(tool, story, dice)? {
             return Ok(step);
         }
-        let draft = self.draft(tool, story, &[], dice)?;
+        let draft = self.draft(tool, None, story, &[], dice)?;
         self.note_created(&draft, index, story);
         Ok(Step::Call(self.say(&draft, None, story, dice)?))
     }
@@ -158,7 +163,7 @@ impl<'a> ActWriter<'a> {
         for _ in 0..SET_DRAWS_MAX {
             let Some(set) = self.describer.set(table, 2, BATCH_MAX.min(8), 2, dice) else { continue };
             let Ok(rows) = self.describer.rows.matching(&set) else { continue };
-            let Ok(draft) = self.draft(tool, story, &[(parameter, rows[0][0].clone())], dice) else { continue };
+            let Ok(draft) = self.draft(tool, None, story, &[(parameter, rows[0][0].clone())], dice) else { continue };
             if !draft.given.iter().any(|(p, _)| *p == parameter) {
                 continue;
             }
@@ -181,7 +186,7 @@ impl<'a> ActWriter<'a> {
 
     fn branch(&self, story: &mut Story, dice: &mut Dice) -> Verdict<Step> {
         let suite = self.stage.suite;
-        let draft = self.draft(self.tool(dice)?, story, &[], dice)?;
+        let draft = self.draft(self.tool(dice)?, None, story, &[], dice)?;
         // The condition is about a row of the call, or any other.
         let function = &suite.functions[suite.tools[draft.tool].function];
         let own = draft.given.iter().find_map(|(p, value)| match scalar(&function.parameters[*p].ty) {
@@ -208,7 +213,7 @@ impl<'a> ActWriter<'a> {
         }
         story.rows.push((table, key));
         let first = self.say(&draft, None, story, dice)?;
-        let other = self.draft(self.tool(dice)?, story, &[], dice)?;
+        let other = self.draft(self.tool(dice)?, None, story, &[], dice)?;
         let second = self.say(&other, None, story, dice)?;
         if first == second {
             return reject("no_arguments", "both branches are the same");
@@ -244,7 +249,7 @@ impl<'a> ActWriter<'a> {
     }
 
     /// One of the tool's phrases that mentions every argument it insists on.
-    fn ask(&self, tool: usize, dice: &mut Dice) -> Option<String> {
+    pub(super) fn ask(&self, tool: usize, dice: &mut Dice) -> Option<String> {
         let definition = &self.stage.suite.tools[tool];
         let function = &self.stage.suite.functions[definition.function];
         let usable: Vec<&String> = definition
@@ -258,26 +263,21 @@ impl<'a> ActWriter<'a> {
         dice.pick(&usable).map(|ask| (*ask).clone())
     }
 
-    /// Arguments under which a call would succeed in the world as it is; some may be fixed.
-    fn draft(&self, tool: usize, story: &Story, fixed: &[(usize, Value)], dice: &mut Dice) -> Verdict<Draft> {
+    /// Arguments under which a call would succeed in the world as it is; the phrase and some arguments may be fixed.
+    pub(super) fn draft(
+        &self,
+        tool: usize,
+        ask: Option<&str>,
+        story: &Story,
+        fixed: &[(usize, Value)],
+        dice: &mut Dice,
+    ) -> Verdict<Draft> {
         let definition = &self.stage.suite.tools[tool];
-        let function = &self.stage.suite.functions[definition.function];
-        let Some(ask) = self.ask(tool, dice) else { return reject("no_arguments", &definition.name) };
-        let mentioned: Vec<usize> = (0..function.parameters.len())
-            .filter(|p| holes(&ask).contains(&function.parameters[*p].name.as_str()))
-            .collect();
+        let Some(ask) = ask.map(str::to_owned).or_else(|| self.ask(tool, dice)) else {
+            return reject("no_arguments", &definition.name);
+        };
         for _ in 0..ARGUMENT_DRAWS_MAX {
-            let mut given = Vec::with_capacity(mentioned.len());
-            for p in &mentioned {
-                let value = match fixed.iter().find(|(f, _)| f == p) {
-                    Some((_, value)) => Some(value.clone()),
-                    None => self.argument(tool, *p, story, dice),
-                };
-                match value {
-                    Some(value) => given.push((*p, value)),
-                    None => return reject("no_arguments", &definition.name),
-                }
-            }
+            let given = self.arguments(tool, &ask, story, fixed, dice)?;
             if self.would_succeed(tool, &given) {
                 return Ok(Draft { tool, ask, given });
             }
@@ -285,12 +285,38 @@ impl<'a> ActWriter<'a> {
         reject("no_arguments", &definition.name)
     }
 
+    /// Random arguments for the parameters that a phrase mentions.
+    pub(super) fn arguments(
+        &self,
+        tool: usize,
+        ask: &str,
+        story: &Story,
+        fixed: &[(usize, Value)],
+        dice: &mut Dice,
+    ) -> Verdict<Vec<(usize, Value)>> {
+        let definition = &self.stage.suite.tools[tool];
+        let function = &self.stage.suite.functions[definition.function];
+        let mentioned = holes(ask);
+        let mut given = Vec::with_capacity(mentioned.len());
+        for p in (0..function.parameters.len()).filter(|p| mentioned.contains(&function.parameters[*p].name.as_str())) {
+            let value = match fixed.iter().find(|(f, _)| *f == p) {
+                Some((_, value)) => Some(value.clone()),
+                None => self.argument(tool, p, story, dice),
+            };
+            match value {
+                Some(value) => given.push((p, value)),
+                None => return reject("no_arguments", &definition.name),
+            }
+        }
+        Ok(given)
+    }
+
     fn argument(&self, tool: usize, parameter: usize, story: &Story, dice: &mut Dice) -> Option<Value> {
         let suite = self.stage.suite;
         match scalar(&suite.functions[suite.tools[tool].function].parameters[parameter].ty) {
             Type::Key(table) => {
                 let before: Vec<&Value> = story.rows.iter().filter(|(t, _)| t == table).map(|(_, k)| k).collect();
-                if dice.percent(35)
+                if dice.percent(if story.loyal { 90 } else { 35 })
                     && let Some(key) = dice.pick(&before)
                 {
                     return Some((*key).clone());
@@ -302,7 +328,7 @@ impl<'a> ActWriter<'a> {
     }
 
     /// Whether a call would succeed and change something, by its declared meaning.
-    fn would_succeed(&self, tool: usize, given: &[(usize, Value)]) -> bool {
+    pub(super) fn would_succeed(&self, tool: usize, given: &[(usize, Value)]) -> bool {
         let suite = self.stage.suite;
         let definition = &suite.tools[tool];
         let mut arguments = vec![Value::None; suite.functions[definition.function].parameters.len()];
@@ -315,7 +341,13 @@ impl<'a> ActWriter<'a> {
     }
 
     /// A draft with its rows described and some of its values computed.
-    fn say(&self, draft: &Draft, each: Option<(usize, TableId)>, story: &mut Story, dice: &mut Dice) -> Verdict<Call> {
+    pub(super) fn say(
+        &self,
+        draft: &Draft,
+        each: Option<(usize, TableId)>,
+        story: &mut Story,
+        dice: &mut Dice,
+    ) -> Verdict<Call> {
         let suite = self.stage.suite;
         let function = &suite.functions[suite.tools[draft.tool].function];
         let mut arguments = Vec::new();

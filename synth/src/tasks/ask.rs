@@ -45,6 +45,11 @@ const ADDITIVE: [&str; 24] = [
     "pieces",
 ];
 
+/// Whether a label names something that can be added up.
+pub fn additive_label(label: &str) -> bool {
+    ADDITIVE.iter().any(|w| label.split([' ', '-']).any(|l| l == *w))
+}
+
 /// Draws questions in one environment.
 pub struct AskWriter<'a> {
     /// Descriptions.
@@ -52,17 +57,17 @@ pub struct AskWriter<'a> {
 }
 
 impl<'a> AskWriter<'a> {
-    /// A goal.
+    /// A goal; levels above 0 prefer questions about many rows.
     ///
     /// # Errors
     /// `no_question` where the draw does not fit the rows.
-    pub fn draw(&self, dice: &mut Dice) -> Verdict<Goal> {
+    pub fn draw(&self, level: usize, dice: &mut Dice) -> Verdict<Goal> {
         let suite = self.describer.rows.suite;
         let tables: Vec<TableId> = (0..suite.tables.len())
             .filter(|t| self.describer.reach.searchable(*t) && self.describer.rows.table(*t).len() >= 4)
             .collect();
         let Some(table) = dice.pick(&tables).copied() else { return reject("no_question", "no table to search") };
-        let query = match dice.weighted(&[30, 14, 12, 8, 12, 8, 10, 6]) {
+        let query = match dice.weighted(&[30 / (1 + level as u32), 14, 12, 8, 12, 8, 10, 6]) {
             0 => self.lookup(table, dice),
             1 => self.count(table, dice),
             2 => self.sum(table, dice),
@@ -153,7 +158,7 @@ impl<'a> AskWriter<'a> {
                 let column = self.column(table, *c);
                 match scalar(&column.ty) {
                     Type::Money => true,
-                    Type::Int => ADDITIVE.iter().any(|w| column.label.split([' ', '-']).any(|l| l == *w)),
+                    Type::Int => additive_label(&column.label),
                     _ => false,
                 }
             })

@@ -1,11 +1,15 @@
 //! What a goal must bring about, by rows: the goal turned into concrete calls on the host's rows, their declared effects applied, and
 //! the net change written down as the verifier's expectation.
 
+use crate::tasks::choice::{example, program};
 use crate::tasks::goal::{Argument, Call, Goal, Step};
+use crate::tasks::policy::{Ruling, ruling};
 use crate::tasks::reject::{Verdict, reject};
 use crate::tasks::rows::{Rows, column_id, number, table_id, target};
 use std::collections::BTreeMap;
-use terrarium_envs::verifier::{Expected, ExpectedChange, ExpectedDelete, ExpectedInsert, ExpectedUpdate};
+use terrarium_envs::verifier::{
+    Answer, Expected, ExpectedChange, ExpectedDelete, ExpectedInsert, ExpectedUpdate, Verifier,
+};
 use terrarium_tools::Suite;
 use terrarium_tools::eval::{self, ChangeKind, Evaluator, RowChange};
 use terrarium_tools::tree::Literal;
@@ -106,6 +110,13 @@ fn bind(rows: Rows<'_>, step: usize, call: &Call, each: Option<(usize, &Vec<Valu
     Ok(Concrete { step, tool, arguments })
 }
 
+/// A call that stands alone, by rows: the tool and its arguments' values.
+pub fn bind_alone(rows: Rows<'_>, call: &Call) -> Verdict<(usize, Vec<Value>)> {
+    let concrete = bind(rows, 0, call, None)?;
+    let values = values_of(&concrete, &BTreeMap::new())?;
+    Ok((concrete.tool, values))
+}
+
 /// A value changed by an amount.
 pub fn shifted(value: &Value, by: i64) -> Verdict<Value> {
     match (value, number(value).and_then(|n| n.checked_add(by))) {
@@ -127,6 +138,8 @@ pub struct Outcome {
     pub arguments: Vec<Vec<Value>>,
     /// The net change.
     pub change: ExpectedChange,
+    /// The rows at the end.
+    pub after: World,
 }
 
 /// Carries an act goal out by rows.
@@ -157,7 +170,8 @@ pub fn carry_out(stage: Stage<'_>, steps: &[Step]) -> Verdict<Outcome> {
             arguments.push(values);
         }
     }
-    Ok(Outcome { calls, arguments, change: simulation.change()? })
+    let after = simulation.evaluator.rows().to_world();
+    Ok(Outcome { calls, arguments, change: simulation.change()?, after })
 }
 
 /// Carries concrete calls out by rows, in the order given; `None` where one of them would be refused or changes nothing.
@@ -303,19 +317,87 @@ impl<'a> Simulation<'a> {
     }
 }
 
-/// The verifier of a goal, by rows, and for act goals what was carried out.
-pub fn verifier(stage: Stage<'_>, goal: &Goal) -> Verdict<(terrarium_envs::verifier::Verifier, Option<Outcome>)> {
+/// A goal turned into steps and an answer, by rows: what the rules decide is decided.
+fn lower(stage: Stage<'_>, goal: &Goal) -> Verdict<(Vec<Step>, Option<Answer>)> {
     match goal {
-        Goal::Act(steps) => {
-            let outcome = carry_out(stage, steps)?;
-            if outcome.change.is_empty() {
-                return reject("no_change", "the steps cancel out");
-            }
-            Ok((terrarium_envs::verifier::Verifier { change: outcome.change.clone(), answer: None }, Some(outcome)))
+        Goal::Act(steps) | Goal::Repair(steps) => Ok((steps.clone(), None)),
+        Goal::Ask(query) => Ok((Vec::new(), Some(Rows { suite: stage.suite, world: stage.world }.answer(query)?))),
+        Goal::Plan(choice) => {
+            let mut program = program(Rows { suite: stage.suite, world: stage.world }, choice, &[])?;
+            program.example = example(&program)?;
+            Ok((Vec::new(), Some(Answer::Plan(program))))
         }
-        Goal::Ask(query) => {
-            let answer = Rows { suite: stage.suite, world: stage.world }.answer(query)?;
-            Ok((terrarium_envs::verifier::Verifier { change: ExpectedChange::default(), answer: Some(answer) }, None))
+        Goal::Policy(case) => match (ruling(stage, case)?, &case.otherwise) {
+            (Ruling::Allowed, _) => Ok((vec![Step::Call(case.request.clone())], None)),
+            (Ruling::Forbidden { refusal: Some(refusal), .. }, _) => Ok((Vec::new(), Some(refusal))),
+            (Ruling::Forbidden { .. }, Some(otherwise)) => Ok((vec![Step::Call(otherwise.clone())], None)),
+            (Ruling::Forbidden { .. }, None) => reject("no_evidence", &case.request.tool),
+        },
+        Goal::Long(_) => reject("nested", "a long goal inside another"),
+    }
+}
+
+/// Moves the steps that arguments refer to.
+fn shift_steps(steps: &mut [Step], by: usize) {
+    for step in steps {
+        let calls: Vec<&mut Call> = match step {
+            Step::Call(call) | Step::Each { call, .. } => vec![call],
+            Step::If { then, otherwise, .. } => vec![then, otherwise],
+        };
+        for (_, argument) in calls.into_iter().flat_map(|c| &mut c.arguments) {
+            if let Argument::Created(step) = argument {
+                *step += by;
+            }
         }
     }
+}
+
+/// The verifier of steps alone, and the rows they lead to.
+///
+/// # Errors
+/// As [`carry_out`].
+pub fn verifier_of_steps(stage: Stage<'_>, steps: &[Step]) -> Verdict<(Verifier, World)> {
+    let outcome = carry_out(stage, steps)?;
+    Ok((Verifier { change: outcome.change, answer: None }, outcome.after))
+}
+
+/// The verifier of a goal, by rows. Parts of a long goal must not depend on one another: each is asked again in the world that the
+/// others before it leave.
+///
+/// # Errors
+/// As [`carry_out`]; `no_change` where steps cancel out, `parts_depend` where a part means something else after the ones before it.
+pub fn verifier(stage: Stage<'_>, goal: &Goal) -> Verdict<Verifier> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut answers = Vec::new();
+    for part in goal.parts() {
+        let (mut more, answer) = lower(stage, part)?;
+        shift_steps(&mut more, steps.len());
+        steps.extend(more);
+        answers.extend(answer);
+    }
+    let answer = match answers.len() {
+        0 | 1 => answers.pop(),
+        _ => Some(Answer::Each(answers)),
+    };
+    if steps.is_empty() {
+        return match answer {
+            Some(_) => Ok(Verifier { change: ExpectedChange::default(), answer }),
+            None => reject("no_change", "nothing is asked for"),
+        };
+    }
+    let outcome = carry_out(stage, &steps)?;
+    if outcome.change.is_empty() {
+        return reject("no_change", "the steps cancel out");
+    }
+    if goal.parts().len() > 1 {
+        let rows = eval::Rows::new(&outcome.after);
+        let after = Stage { world: &outcome.after, rows: &rows, ..stage };
+        for part in goal.parts() {
+            // What is asked must have one answer, whenever it is looked up.
+            if matches!(part, Goal::Ask(_)) && lower(after, part).as_ref() != Ok(&lower(stage, part)?) {
+                return reject("parts_depend", "an answer changes on the way");
+            }
+        }
+    }
+    Ok(Verifier { change: outcome.change, answer })
 }

@@ -14,6 +14,129 @@ pub enum Goal {
     Act(Vec<Step>),
     /// Answer this question.
     Ask(Query),
+    /// Do something that the policy may forbid.
+    Policy(Case),
+    /// Choose rows under demands.
+    Plan(Choice),
+    /// Put right every record that breaks one of these claims: each a [`Step::Each`] over the records that do.
+    Repair(Vec<Step>),
+    /// Several goals that do not depend on one another; the answers to their questions are given together.
+    Long(Vec<Goal>),
+}
+
+/// Rows of a table to be chosen, in order, all different.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The table.
+    pub table: String,
+    /// How many.
+    pub slots: usize,
+    /// What must hold of them.
+    pub demands: Vec<Demand>,
+}
+
+/// A column of a chosen row, or of the row that it refers to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// The reference to follow, if any.
+    pub via: Option<String>,
+    /// The column.
+    pub column: String,
+}
+
+/// What must hold of the chosen rows; they are counted from 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Demand {
+    /// A test of every row, or of one.
+    Each {
+        /// The one row.
+        slot: Option<usize>,
+        /// What is tested.
+        place: Place,
+        /// The test.
+        test: Test,
+    },
+    /// A test that at least so many rows pass.
+    Several {
+        /// How many.
+        least: usize,
+        /// What is tested.
+        place: Place,
+        /// The test.
+        test: Test,
+    },
+    /// No two rows share the value.
+    Differ(Place),
+    /// All rows share the value.
+    Same(Place),
+    /// The sum over all rows lies within bounds.
+    Total {
+        /// What is added up.
+        place: Place,
+        /// Least sum.
+        least: Option<Value>,
+        /// Greatest sum.
+        most: Option<Value>,
+    },
+    /// The value of one row is less than that of another.
+    Rising {
+        /// The row with the lesser value.
+        low: usize,
+        /// The row with the greater value.
+        high: usize,
+        /// What is compared.
+        place: Place,
+    },
+    /// If the first row has at least so much, the others together have at most `large`, else at most `small`.
+    Depends {
+        /// What is compared and added up.
+        place: Place,
+        /// From where on the first row counts as large.
+        threshold: Value,
+        /// Most for the others then.
+        large: Value,
+        /// Most for the others otherwise.
+        small: Value,
+    },
+}
+
+impl Demand {
+    /// The values that it names.
+    pub fn values(&self) -> Vec<&Value> {
+        match self {
+            Demand::Each { test, .. } | Demand::Several { test, .. } => test.value().into_iter().collect(),
+            Demand::Differ(_) | Demand::Same(_) | Demand::Rising { .. } => Vec::new(),
+            Demand::Total { least, most, .. } => least.iter().chain(most).collect(),
+            Demand::Depends { threshold, large, small, .. } => vec![threshold, large, small],
+        }
+    }
+
+    /// What it is about.
+    pub fn place(&self) -> &Place {
+        match self {
+            Demand::Each { place, .. }
+            | Demand::Several { place, .. }
+            | Demand::Differ(place)
+            | Demand::Same(place)
+            | Demand::Total { place, .. }
+            | Demand::Rising { place, .. }
+            | Demand::Depends { place, .. } => place,
+        }
+    }
+}
+
+/// A request that a rule of the policy allows or forbids, as the rows have it. Which it is follows from the goal; it is not in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    /// What is asked for.
+    pub request: Call,
+    /// What is to be done instead where a rule forbids it; without it, a refusal with rule and evidence is asked for.
+    pub otherwise: Option<Call>,
+    /// Position, in the tool's `needs`, of the rule that decides.
+    pub need: usize,
+    /// The same request about other rows, where that rule decides the other way.
+    pub twin: Call,
 }
 
 /// A step of an act goal.
@@ -120,6 +243,16 @@ pub enum Test {
     Missing,
     /// Some value.
     Present,
+}
+
+impl Test {
+    /// The value it compares with.
+    pub fn value(&self) -> Option<&Value> {
+        match self {
+            Test::Is(v) | Test::Below(v) | Test::AtMost(v) | Test::Above(v) | Test::AtLeast(v) => Some(v),
+            Test::Of(_) | Test::Missing | Test::Present => None,
+        }
+    }
 }
 
 /// The least or greatest value of a column; no two matching rows may share it.
@@ -270,11 +403,37 @@ impl Step {
 }
 
 impl Goal {
+    /// Its parts: those of a long goal, else itself alone.
+    pub fn parts(&self) -> &[Goal] {
+        match self {
+            Goal::Long(parts) => parts,
+            other => std::slice::from_ref(other),
+        }
+    }
+
+    /// Steps that change something, counted as a planner numbers them.
+    pub fn steps(&self) -> usize {
+        match self {
+            Goal::Act(steps) | Goal::Repair(steps) => steps.len(),
+            Goal::Ask(_) | Goal::Plan(_) => 0,
+            Goal::Policy(_) => 1,
+            Goal::Long(parts) => parts.iter().map(Goal::steps).sum(),
+        }
+    }
+
     /// All descriptions, outermost only.
     pub fn descriptions(&self) -> Vec<&Description> {
         match self {
-            Goal::Act(steps) => steps.iter().flat_map(Step::descriptions).collect(),
+            Goal::Act(steps) | Goal::Repair(steps) => steps.iter().flat_map(Step::descriptions).collect(),
             Goal::Ask(query) => query.descriptions(),
+            Goal::Plan(_) => Vec::new(),
+            Goal::Policy(case) => case
+                .request
+                .descriptions()
+                .into_iter()
+                .chain(case.otherwise.iter().flat_map(Call::descriptions))
+                .collect(),
+            Goal::Long(parts) => parts.iter().flat_map(Goal::descriptions).collect(),
         }
     }
 }

@@ -3,9 +3,13 @@
 pub mod act;
 pub mod arguments;
 pub mod ask;
+pub mod choice;
 pub mod describe;
 pub mod expected;
 pub mod goal;
+pub mod long;
+pub mod policy;
 pub mod reach;
 pub mod reject;
+pub mod repair;
 pub mod rows;

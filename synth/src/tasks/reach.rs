@@ -10,6 +10,7 @@ use terrarium_tools::types::{TableId, Type};
 #[derive(Clone, Debug)]
 pub struct Reach {
     searchable: Vec<bool>,
+    listed: Vec<BTreeSet<usize>>,
     visible: Vec<BTreeSet<usize>>,
 }
 
@@ -19,6 +20,7 @@ impl Reach {
         let mut searchable = vec![false; suite.tables.len()];
         let mut by_key = vec![false; suite.tables.len()];
         let mut listed: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); suite.tables.len()];
+        let mut freely: Vec<Vec<BTreeSet<usize>>> = vec![Vec::new(); suite.tables.len()];
         let mut single: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); suite.tables.len()];
         for shown in &surface.tools {
             let tool = &suite.tools[shown.tool];
@@ -36,6 +38,15 @@ impl Reach {
                 }
             } else if finds.shows.iter().any(|(c, _)| *c == 0) {
                 searchable[finds.table] = true;
+                let function = &suite.functions[tool.function];
+                let insists = function
+                    .parameters
+                    .iter()
+                    .enumerate()
+                    .any(|(i, p)| Some(i) != finds.page && !matches!(p.ty, Type::Option(_)));
+                if !insists {
+                    freely[finds.table].push(finds.shows.iter().map(|(c, _)| *c).collect());
+                }
                 listed[finds.table].extend(columns);
             }
         }
@@ -48,12 +59,19 @@ impl Reach {
                 all
             })
             .collect();
-        Reach { searchable, visible }
+        // Of several listings, the one that shows most.
+        let most = |all: &Vec<BTreeSet<usize>>| all.iter().max_by_key(|s| s.len()).cloned().unwrap_or_default();
+        Reach { searchable, listed: freely.iter().map(most).collect(), visible }
     }
 
     /// Whether rows of the table can be searched for.
     pub fn searchable(&self, table: TableId) -> bool {
         self.searchable[table]
+    }
+
+    /// Whether one listing of all rows of the table shows the column.
+    pub fn listed(&self, table: TableId, column: usize) -> bool {
+        self.listed[table].contains(&column)
     }
 
     /// Whether a column of the table is ever shown.

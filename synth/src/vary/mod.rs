@@ -1,6 +1,7 @@
 //! Variation: one suite, many environments. A [`Recipe`] is everything an environment is made from; building it is pure.
 
 pub mod data;
+pub mod lenient;
 pub mod naming;
 pub mod surface;
 pub mod words;
@@ -32,7 +33,13 @@ pub struct Recipe {
     pub data: DataPlan,
     /// Surface.
     pub surface: SurfacePlan,
+    /// Whether the tools leave the policy's rules to the agent: they refuse nothing with the code `policy`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lenient: bool,
 }
+
+/// Worlds of a hundred whose tools leave the policy to the agent.
+const LENIENT_PERCENT: u32 = 40;
 
 /// First day of the span that worlds' dates are drawn from: 2025-01-06.
 const TODAY_FIRST: i64 = 20_094;
@@ -79,7 +86,8 @@ pub fn recipe(suite: &Suite, source_digest: &str, seed: u64, index: u64) -> Reci
         keys,
     };
     let surface = surface::draw(suite, breadth, &mut dice);
-    Recipe { suite: suite.name.clone(), source: source_digest.to_owned(), parameters, data, surface }
+    let lenient = dice.percent(LENIENT_PERCENT);
+    Recipe { suite: suite.name.clone(), source: source_digest.to_owned(), parameters, data, surface, lenient }
 }
 
 /// A recipe carried out, short of compiling.
@@ -109,7 +117,12 @@ pub fn make(suite: &Suite, recipe: Recipe) -> Result<Made> {
 /// When the world does not compile: a fault of the compiler or of world generation.
 pub fn environment(suite: &Suite, made: &Made, split: Split, index: u64) -> Result<Environment> {
     let fault = |source| Error::Compile { suite: suite.name.clone(), index, source };
-    let compiled = compile::compile(suite, &made.surface, &made.world).map_err(fault)?;
+    let compiled = if made.recipe.lenient {
+        compile::compile(&lenient::lenient(suite), &made.surface, &made.world)
+    } else {
+        compile::compile(suite, &made.surface, &made.world)
+    };
+    let compiled = compiled.map_err(fault)?;
     let recipe = serde_json::to_value(&made.recipe)?;
     let tools = schema::tool_schemas(suite, &made.surface)
         .into_iter()

@@ -8,7 +8,7 @@ use crate::syntax::Reported;
 use crate::tree::{Expr, ExprKind, Local};
 use crate::types::{FunctionId, LocalId, TableId, Type};
 use starlark_syntax::codemap::Span as AstSpan;
-use starlark_syntax::syntax::ast::{AstExpr, ExprP};
+use starlark_syntax::syntax::ast::{AstExpr, AstLiteral, ExprP};
 
 /// The scope of a tool's meaning: its parameters, then variables of lambdas and comprehensions.
 pub(super) struct Goal<'c, 's> {
@@ -26,16 +26,54 @@ impl<'c, 's> Goal<'c, 's> {
         self.body.locals
     }
 
-    /// Conditions; each may rely on the ones before it.
-    pub fn needs(&mut self, expr: &AstExpr) -> Vec<Expr> {
+    /// Conditions; each may rely on the ones before it. `rule(n, condition)` says which rule of the policy asks for it.
+    pub fn needs(&mut self, expr: &AstExpr) -> (Vec<Expr>, Vec<(usize, u32)>) {
         let mut out = Vec::new();
+        let mut rules = Vec::new();
         for item in items(expr) {
+            let (number, item) = match self.rule(item) {
+                Ok(Some((number, condition))) => (Some(number), condition),
+                Ok(None) => (None, item),
+                Err(Reported) => continue,
+            };
             if let Ok(condition) = self.body.condition(item) {
                 self.body.flow.present.extend(facts(&condition).yes);
+                rules.extend(number.map(|n| (out.len(), n)));
                 out.push(condition);
             }
         }
-        out
+        (out, rules)
+    }
+
+    /// `rule(n, condition)`, if it is one; the policy text must have a line that begins with `n.`.
+    fn rule<'a>(&mut self, expr: &'a AstExpr) -> Checked<Option<(u32, &'a AstExpr)>> {
+        let ExprP::Call(function, call) = &expr.node else { return Ok(None) };
+        if places::identifier(function) != Some("rule") {
+            return Ok(None);
+        }
+        let hint = "write `rule(2, condition)`: the number of a rule in the policy, then what it asks for";
+        let mut arguments = self.body.c.arguments("rule", expr.span, call);
+        let (Some(number), Some(condition)) = (arguments.next(), arguments.next()) else {
+            return Err(self.body.report(expr.span, "`rule` needs a number and a condition", hint));
+        };
+        self.body.c.no_more(&arguments, &[]);
+        let read = match &number.node {
+            ExprP::Literal(AstLiteral::Int(int)) => int.node.to_string().parse::<u32>().ok(),
+            _ => None,
+        };
+        let Some(read) = read else {
+            return Err(self.body.report(number.span, "the number of a rule is a literal integer", hint));
+        };
+        let begins = format!("{read}.");
+        if !self.body.c.suite.policy.lines().any(|line| line.trim().starts_with(&begins)) {
+            let message = format!("the policy has no rule {read}");
+            return Err(self.body.report(
+                number.span,
+                message,
+                "number the rules in the policy text: `1. ...`, `2. ...`",
+            ));
+        }
+        Ok(Some((read, condition)))
     }
 
     pub fn effects(&mut self, expr: &AstExpr) -> Vec<Effect> {

@@ -72,6 +72,7 @@ impl Checker<'_> {
             effects: Vec::new(),
             goal_locals: Vec::new(),
             needs: Vec::new(),
+            rules: Vec::new(),
             gives: Vec::new(),
             finds: None,
             span,
@@ -103,7 +104,7 @@ impl Checker<'_> {
         }
         let mut goal = super::goals::Goal::new(self, id);
         if let Some(needs) = needs {
-            tool.needs = goal.needs(needs);
+            (tool.needs, tool.rules) = goal.needs(needs);
         }
         if let Some(effect) = effect {
             tool.effects = goal.effects(effect);

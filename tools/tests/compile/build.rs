@@ -177,6 +177,7 @@ pub fn tool(
         effects: vec![],
         goal_locals: vec![],
         needs: vec![],
+        rules: vec![],
         gives: vec![],
         finds: None,
         span: Span::default(),

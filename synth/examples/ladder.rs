@@ -1,0 +1,65 @@
+//! Whether the difficulty score means anything: a fixed ladder of scripted solvers on a sample of tasks, by difficulty. `cargo run
+//! --release -p terrarium-synth --example ladder -- ENVS TASKS SEED`. Ends with an error where a solver gets better as tasks get harder.
+#![allow(clippy::print_stdout, reason = "an example that prints")]
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use terrarium_envs::environment::Environment;
+use terrarium_envs::runner::Runner;
+use terrarium_envs::sandbox::{Config, Sandbox};
+use terrarium_envs::task::Task;
+use terrarium_synth::ladder::{Course, RUNGS};
+use terrarium_synth::{Error, Options, Resume, Synthesizer, library};
+
+/// Parts of the sample, by difficulty, of equal size.
+const BANDS: usize = 5;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
+    let number = |at: usize, default: u64| numbers.get(at).copied().unwrap_or(default);
+    let sandbox = Sandbox::new(Config::default())?;
+    let options =
+        Options { envs: number(0, 40), tasks: number(1, 1000), seed: number(2, 7), threads: 2, ..Options::default() };
+    let synthesizer = Synthesizer::new(options, &sandbox)?;
+    let mut made: Vec<(Arc<Environment>, Vec<Task>)> = Vec::new();
+    synthesizer.run::<Error>(Resume::default(), &AtomicBool::new(false), |environment, tasks, _| {
+        made.push((environment, tasks));
+        Ok(())
+    })?;
+    // One entry a task: its score, then what each solver made of it.
+    let mut results: Vec<(f64, [bool; RUNGS.len()])> = Vec::new();
+    for (environment, tasks) in &made {
+        let Some(parsed) = library::parsed()?.iter().find(|p| p.suite.name == environment.suite) else { continue };
+        let course = Course::new(&parsed.suite, environment)?;
+        let mut runner = Runner::new(&sandbox, environment)?;
+        for (index, task) in tasks.iter().enumerate() {
+            let mut solved = [false; RUNGS.len()];
+            for (at, (_, rung)) in RUNGS.iter().enumerate() {
+                solved[at] = course.solves(*rung, &mut runner, task, index as u64)?;
+            }
+            results.push((task.difficulty.score, solved));
+        }
+    }
+    results.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let bands: Vec<&[(f64, [bool; RUNGS.len()])]> = results.chunks(results.len().div_ceil(BANDS).max(1)).collect();
+    print!("{:12}", "difficulty");
+    for band in &bands {
+        print!("{:>13}", format!("{:.1}-{:.1}", band[0].0, band[band.len() - 1].0));
+    }
+    println!();
+    let mut rising = Vec::new();
+    for (at, (name, _)) in RUNGS.iter().enumerate() {
+        print!("{name:12}");
+        let mut before = f64::INFINITY;
+        for band in &bands {
+            let share = 100.0 * band.iter().filter(|r| r.1[at]).count() as f64 / band.len() as f64;
+            print!("{share:>12.1}%");
+            if share > before {
+                rising.push(format!("{name} from {before:.1} % to {share:.1} %"));
+            }
+            before = share;
+        }
+        println!();
+    }
+    if rising.is_empty() { Ok(()) } else { Err(format!("better on harder tasks: {}", rising.join(", ")).into()) }
+}
