@@ -16,7 +16,7 @@ pub struct LibrarySuite {
     pub split: Split,
 }
 
-const LIBRARY: [LibrarySuite; 9] = [
+const LIBRARY: [LibrarySuite; 17] = [
     LibrarySuite { slug: "library-desk", source: include_str!("../suites/library_desk.star"), split: Split::Train },
     LibrarySuite {
         slug: "clinic-front-desk",
@@ -53,6 +53,26 @@ const LIBRARY: [LibrarySuite; 9] = [
         slug: "parcel-warehouse",
         source: include_str!("../suites/parcel_warehouse.star"),
         split: Split::TestProcess,
+    },
+    LibrarySuite { slug: "car-rental", source: include_str!("../suites/car_rental.star"), split: Split::Train },
+    LibrarySuite { slug: "blood-bank", source: include_str!("../suites/blood_bank.star"), split: Split::Train },
+    LibrarySuite {
+        slug: "bakery-production",
+        source: include_str!("../suites/bakery_production.star"),
+        split: Split::TestProcess,
+    },
+    LibrarySuite { slug: "court-docket", source: include_str!("../suites/court_docket.star"), split: Split::TestSuite },
+    LibrarySuite {
+        slug: "theatre-box-office",
+        source: include_str!("../suites/theatre_box_office.star"),
+        split: Split::Train,
+    },
+    LibrarySuite { slug: "sports-league", source: include_str!("../suites/sports_league.star"), split: Split::Train },
+    LibrarySuite { slug: "marina-berths", source: include_str!("../suites/marina_berths.star"), split: Split::Train },
+    LibrarySuite {
+        slug: "translation-agency",
+        source: include_str!("../suites/translation_agency.star"),
+        split: Split::Train,
     },
 ];
 
