@@ -8,7 +8,7 @@ SHELL := bash
 CARGO ?= cargo
 DEMO_DIR ?= demo-out
 
-.PHONY: demo test build bench lint doc setup test-exports clean-demo
+.PHONY: demo test build bench lint doc setup test-exports test-openai clean-demo
 
 # libtorch, fetched once into third_party/ (hash-checked), and a C compiler for the few C sources in the tree.
 setup: third_party/libtorch/build-version
@@ -33,6 +33,11 @@ test: setup
 # Benches share the profile of demo and tests, so that nothing is built twice; docs/performance.md says with what flags a figure was taken.
 bench: setup
 	$(CARGO) bench --locked --workspace --profile dev
+
+# The OpenAI Python client against `serve model`: needs a package index once, so it is not part of `make test`.
+test-openai: setup
+	test -x third_party/openai/bin/python || { python3 -m venv third_party/openai && third_party/openai/bin/pip install -q openai; }
+	$(CARGO) test --locked -p terrarium-cli --test e2e openais_python_client
 
 lint: setup
 	$(CARGO) fmt --all --check

@@ -3,6 +3,8 @@
 mod attacks;
 mod exports;
 mod journey;
+#[cfg(feature = "torch")]
+mod model;
 mod resume;
 mod suites;
 mod support;

@@ -5,6 +5,8 @@ mod eval;
 mod export;
 #[cfg(feature = "torch")]
 mod model;
+#[cfg(feature = "torch")]
+mod model_bench;
 mod rollout;
 mod show;
 mod stats;
@@ -13,6 +15,8 @@ mod synth;
 mod verify;
 
 use crate::Ending;
+#[cfg(feature = "torch")]
+use crate::args::ServeCommand;
 use crate::args::{Cli, Command};
 use anyhow::Result;
 
@@ -31,5 +35,7 @@ pub async fn run(cli: Cli) -> Result<Ending> {
         Command::Stats(args) => stats::run(global, &args).await,
         #[cfg(feature = "torch")]
         Command::Model(command) => model::run(global, &command),
+        #[cfg(feature = "torch")]
+        Command::Serve(ServeCommand::Model(args)) => crate::serve_model::run(global, &args).await,
     }
 }
