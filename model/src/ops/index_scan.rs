@@ -220,7 +220,7 @@ impl Scan<'_> {
             let scores = self.block(query, block);
             let (first, threshold) = (block * BLOCK, best.threshold());
             let count = (keys - first).min(BLOCK);
-            let above = scores.iter().fold(false, |any, &score| any | (score > threshold));
+            let above = scores.iter().filter(|&&score| score > threshold).count() > 0;
             if above {
                 for (lane, &score) in scores[..count].iter().enumerate() {
                     best.push(score, (first + lane) as u32);
