@@ -241,6 +241,6 @@ mod tests {
             assert!(text.contains(part), "{part} in {text}");
         }
         let opening = prompt(&messages[..2], &tools).unwrap();
-        assert_eq!(opening_tokens("S", "U", &tools), Tokenizer::new().encode(&opening).len());
+        assert_eq!(opening_tokens("S", "U", &tools), Tokenizer::default().encode(&opening).len());
     }
 }

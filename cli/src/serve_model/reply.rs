@@ -19,8 +19,11 @@ struct Choice {
     answer: Answer,
 }
 
+/// Events of an answer, each with the index of its choice.
+type Events = UnboundedReceiver<(u64, Event)>;
+
 /// Ask the engine for every choice. Events come with the index of their choice; a receiver that goes away cancels them.
-fn ask(served: &Served, asked: &Asked) -> Result<(Vec<Choice>, UnboundedReceiver<(u64, Event)>), String> {
+fn ask(served: &Served, asked: &Asked) -> Result<(Vec<Choice>, Events), String> {
     let (sender, receiver) = unbounded_channel();
     let mut choices = Vec::new();
     for index in 0..asked.choices {
@@ -132,7 +135,7 @@ struct Streaming {
     asked: Asked,
     number: u64,
     choices: Vec<Choice>,
-    receiver: UnboundedReceiver<(u64, Event)>,
+    receiver: Events,
     completions: Vec<Completion>,
     failed: bool,
     /// Nothing follows what is ready.

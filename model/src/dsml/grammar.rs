@@ -300,7 +300,10 @@ mod tests {
         assert_eq!(grammar.push(&mut matcher, text.as_bytes()).then(|| matcher.may_end()), expected, "{text}");
     }
 
-    fn block(calls: &[(&str, &[(&str, &str, &str)])]) -> String {
+    /// A tool, and of each parameter name, whether it is a string, and value.
+    type Written<'a> = (&'a str, &'a [(&'a str, &'a str, &'a str)]);
+
+    fn block(calls: &[Written]) -> String {
         let calls: Vec<String> = calls
             .iter()
             .map(|(name, parameters)| {
@@ -337,7 +340,7 @@ mod tests {
     #[test]
     fn nothing_else_passes() {
         let (book, days) = (("book", "true", "x"), ("days", "false", "14"));
-        let refused = |calls: &[(&str, &[(&str, &str, &str)])]| check(&block(calls), None);
+        let refused = |calls: &[Written]| check(&block(calls), None);
         refused(&[("burn", &[])]);
         refused(&[("lend", &[book])]);
         refused(&[("lend", &[book, book, days])]);
