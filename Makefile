@@ -12,7 +12,7 @@ SHELL := bash
 CARGO ?= cargo
 DEMO_DIR ?= demo-out
 
-.PHONY: demo test soak kills guests build bench bench-all lint doc setup test-exports clean-demo
+.PHONY: demo test soak kills guests build bench bench-all lint doc setup test-exports test-openai clean-demo
 
 # libtorch, fetched once into third_party/ (hash-checked), and a C compiler for the few C sources in the tree.
 setup: third_party/libtorch/build-version
@@ -60,6 +60,11 @@ guests:
 	tests/guests/build.sh install
 	tests/guests/build.sh all
 	$(CARGO) test --locked -p terrarium-tests --test components
+
+# The OpenAI Python client against `serve model`: needs a package index once, so it is not part of `make test`.
+test-openai: setup
+	test -x third_party/openai/bin/python || { python3 -m venv third_party/openai && third_party/openai/bin/pip install -q openai; }
+	$(CARGO) test --locked --workspace --test e2e openais_python_client
 
 lint: setup
 	$(CARGO) fmt --all --check

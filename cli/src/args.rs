@@ -1,5 +1,9 @@
 //! What was typed: clap types, one struct a command. What it means is decided in `commands/`.
 
+#[cfg(feature = "torch")]
+pub use crate::model_args::ModelCommand;
+#[cfg(feature = "torch")]
+pub use crate::serve_args::ServeCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -59,6 +63,10 @@ pub enum Command {
     #[cfg(feature = "torch")]
     #[command(subcommand)]
     Model(ModelCommand),
+    /// Serve over the network.
+    #[cfg(feature = "torch")]
+    #[command(subcommand)]
+    Serve(ServeCommand),
 }
 
 #[derive(Args, Debug)]
@@ -481,36 +489,4 @@ pub struct MergeArgs {
     /// Give episodes whose task, policy and sample are taken by another episode the next free sample number.
     #[arg(long)]
     pub renumber: bool,
-}
-
-#[cfg(feature = "torch")]
-#[derive(Subcommand, Debug)]
-pub enum ModelCommand {
-    /// Write a randomly initialised checkpoint.
-    Init {
-        /// Folder for the checkpoint.
-        #[arg(long)]
-        out: PathBuf,
-        /// Shape.
-        #[arg(long, default_value = "tiny")]
-        preset: String,
-    },
-    /// Logits [B, S, V] of token ids in float64, as JSON.
-    Logits {
-        /// Checkpoint folder.
-        dir: PathBuf,
-        /// JSON file `[[int, ...], ...]`.
-        #[arg(long)]
-        tokens: PathBuf,
-        /// Where the JSON goes (default: stdout).
-        #[arg(long)]
-        out: Option<PathBuf>,
-    },
-    /// Encode and parse DSML rows; one result row each.
-    Dsml {
-        /// JSONL of the form in `golden/dsml`.
-        file: PathBuf,
-    },
-    /// libtorch, threads, accelerators.
-    Info,
 }

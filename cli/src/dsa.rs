@@ -53,10 +53,14 @@ impl Dsa {
             Some(name) => format!("dsa:{}", name.to_string_lossy()),
             None => "dsa".to_owned(),
         };
+        let tokenizer = match folder {
+            Some(folder) => Tokenizer::load(folder, model.config())?,
+            None => Tokenizer::default(),
+        };
         let engine = EngineHandle::spawn(Generator::new(model, Options::default()))?;
         Ok(Dsa {
             engine,
-            tokenizer: Arc::new(Tokenizer::new()),
+            tokenizer: Arc::new(tokenizer),
             context,
             tokens_max: budget.max_tokens.map_or(TOKENS_MAX, |n| n as usize),
             label,
@@ -123,13 +127,14 @@ impl Agent for Speaker {
             conversation: self.conversation,
             prompt: prompt_ids.clone(),
             sampling: Sampling {
-                temperature: 1.0,
-                top_p: 1.0,
                 max_tokens: self.tokens_max,
                 seed: self.seed,
                 stream: u64::from(situation.turn),
+                ..Sampling::default()
             },
-            record: Record { experts: true, kept_ids: false },
+            stop: Vec::new(),
+            grammar: None,
+            record: Record { experts: true, ..Record::default() },
         };
         let (sender, receiver) = oneshot::channel();
         let sent = self.engine.submit(request, move |result| drop(sender.send(result)));
@@ -183,7 +188,7 @@ fn prompt(messages: &[Message], tools: &[ToolSpec]) -> Result<String, String> {
 /// Tokens of the DSML prompt that opens an episode.
 pub fn opening_tokens(system: &str, user: &str, tools: &[ToolSpec]) -> usize {
     let messages = [Message::System { content: system.to_owned() }, Message::User { content: user.to_owned() }];
-    prompt(&messages, tools).map_or(usize::MAX, |text| Tokenizer::new().encode(&text).len())
+    prompt(&messages, tools).map_or(usize::MAX, |text| Tokenizer::default().encode(&text).len())
 }
 
 fn openai(message: &Message, tools: &[ToolSpec]) -> Value {
@@ -268,6 +273,6 @@ mod tests {
             assert!(text.contains(part), "{part} in {text}");
         }
         let opening = prompt(&messages[..2], &tools).unwrap();
-        assert_eq!(opening_tokens("S", "U", &tools), Tokenizer::new().encode(&opening).len());
+        assert_eq!(opening_tokens("S", "U", &tools), Tokenizer::default().encode(&opening).len());
     }
 }

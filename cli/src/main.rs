@@ -8,12 +8,18 @@ mod commands;
 mod dsa;
 mod interrupt;
 mod jobs;
+#[cfg(feature = "torch")]
+mod model_args;
 #[cfg(feature = "oracle")]
 mod oracle;
 mod output;
 mod policy;
 mod progress;
 mod select;
+#[cfg(feature = "torch")]
+mod serve_args;
+#[cfg(feature = "torch")]
+mod serve_model;
 mod sources;
 
 use clap::Parser;

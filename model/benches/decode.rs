@@ -20,6 +20,8 @@ fn decode(criterion: &mut Criterion) {
                 conversation,
                 prompt: (0..context).map(|i| (i * 7 + conversation as u32) % 250).collect(),
                 sampling: Sampling { max_tokens: TOKENS, ..Sampling::default() },
+                stop: Vec::new(),
+                grammar: None,
                 record: Record::default(),
             })
             .collect();

@@ -6,19 +6,49 @@
 
 use tch::{Device, Kind, Tensor};
 
+use crate::ops::index_scan::IndexPool;
 use crate::{Config, Error, Result};
 
 /// Positions in one page.
 pub const PAGE: usize = 64;
 
-/// The pages of all conversations, one pool of rows a layer.
+/// How indexer keys are stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum IndexFormat {
+    /// In the kind the model computes in: selections are those of the plain definition.
+    #[default]
+    Exact,
+    /// A byte a number and a scale a key ([`crate::ops::index_scan`]): a quarter of the memory and several times the
+    /// speed; nearly the same selection.
+    Int8,
+}
+
+/// The pages of all conversations, one pool of rows a layer. Pools are as large as the cache may grow; the memory behind a
+/// page is not touched before the page is used.
 #[derive(Debug)]
 pub struct Cache {
-    rows: Vec<Tensor>,          // a layer: [pages * PAGE, R + Dr]
-    index: Vec<Option<Tensor>>, // a layer: [pages * PAGE, Di], where the layer has an indexer
-    references: Vec<u32>,       // a page: how many sequences name it
-    free: Vec<usize>,           // pages nobody names; the last is handed out next
-    pages_max: usize,
+    rows: Vec<Tensor>,             // a layer: [pages * PAGE, R + Dr]
+    index: Vec<Option<IndexKeys>>, // a layer: where the layer has an indexer
+    references: Vec<u32>,          // a page: how many sequences name it
+    free: Vec<usize>,              // pages nobody names; the last is handed out next
+}
+
+/// The indexer keys of one layer. Copies share the keys.
+#[derive(Debug)]
+pub enum IndexKeys {
+    /// In pages, which a pass gathers in order of position. [N, Di]
+    Exact(Tensor),
+    /// In pages, read where they lie.
+    Quantised(IndexPool),
+}
+
+impl IndexKeys {
+    fn share(&self) -> Self {
+        match self {
+            Self::Exact(pool) => Self::Exact(pool.shallow_clone()),
+            Self::Quantised(pool) => Self::Quantised(pool.share()),
+        }
+    }
 }
 
 /// The tokens of one conversation in the cache.
@@ -50,20 +80,49 @@ pub struct Table {
 
 impl Cache {
     /// An empty cache that may grow to `tokens_max` positions over all sequences (rounded up to whole pages).
-    pub fn new(config: &Config, kind: Kind, device: Device, tokens_max: usize) -> Self {
-        let empty = |width: i64| Tensor::zeros([0, width], (kind, device));
-        Self {
-            rows: (0..config.num_hidden_layers).map(|_| empty(config.kv_lora_rank + config.qk_rope_head_dim)).collect(),
-            index: config.index_full.iter().map(|&full| full.then(|| empty(config.index_head_dim))).collect(),
-            references: Vec::new(),
-            free: Vec::new(),
-            pages_max: tokens_max.div_ceil(PAGE),
+    ///
+    /// # Errors
+    /// [`Error::Cache`] if this model or machine cannot have indexer keys of that format.
+    pub fn new(config: &Config, kind: Kind, device: Device, tokens_max: usize, format: IndexFormat) -> Result<Self> {
+        if format == IndexFormat::Int8
+            && !(kind == Kind::Float && device == Device::Cpu && config.index_head_dim % 4 == 0)
+        {
+            return Err(Error::Cache("int8 indexer keys need a float32 model on the CPU with heads of 4 n".into()));
         }
+        let pages = tokens_max.div_ceil(PAGE);
+        let pool = |width: i64| Tensor::empty([(pages * PAGE) as i64, width], (kind, device));
+        let width = config.index_head_dim;
+        let index = || match format {
+            IndexFormat::Exact => IndexKeys::Exact(pool(width)),
+            IndexFormat::Int8 => IndexKeys::Quantised(IndexPool::new(pages * PAGE, width as usize)),
+        };
+        Ok(Self {
+            rows: (0..config.num_hidden_layers).map(|_| pool(config.kv_lora_rank + config.qk_rope_head_dim)).collect(),
+            index: config.index_full.iter().map(|&full| full.then(index)).collect(),
+            references: vec![0; pages],
+            free: (0..pages).rev().collect(),
+        })
     }
 
     /// Positions that can still be added, over all sequences.
     pub fn tokens_free(&self) -> usize {
-        (self.pages_max - self.references.len() + self.free.len()) * PAGE
+        self.free.len() * PAGE
+    }
+
+    /// Bytes that pages in use take, over all layers.
+    pub fn bytes_used(&self) -> usize {
+        let row = |pool: &Tensor| pool.size()[1] as usize * if pool.kind() == Kind::Double { 8 } else { 4 };
+        let rows: usize = self.rows.iter().map(row).sum();
+        let index: usize = self
+            .index
+            .iter()
+            .flatten()
+            .map(|keys| match keys {
+                IndexKeys::Exact(pool) => row(pool),
+                IndexKeys::Quantised(pool) => pool.bytes_per_key(),
+            })
+            .sum();
+        (self.references.len() - self.free.len()) * PAGE * (rows + index)
     }
 
     /// Cut a sequence to its first `length` positions.
@@ -100,9 +159,9 @@ impl Cache {
     /// [`Error::Cache`] if the pages do not suffice; then nothing has changed.
     pub(crate) fn extend(&mut self, sequences: &mut [&mut Sequence], count: usize, device: Device) -> Result<Table> {
         let needed: usize = sequences.iter().map(|sequence| self.pages_needed(sequence, count)).sum();
-        let available = self.pages_max - self.references.len() + self.free.len();
+        let (available, all) = (self.free.len(), self.references.len());
         if needed > available {
-            return Err(Error::Cache(format!("{needed} pages needed, {available} of {} are free", self.pages_max)));
+            return Err(Error::Cache(format!("{needed} pages needed, {available} of {all} are free")));
         }
         let (mut positions, mut slots) = (Vec::new(), Vec::new());
         for sequence in sequences.iter_mut() {
@@ -131,7 +190,8 @@ impl Cache {
         })
     }
 
-    fn pages_needed(&self, sequence: &Sequence, count: usize) -> usize {
+    /// Pages that `count` more positions of a sequence take.
+    pub(crate) fn pages_needed(&self, sequence: &Sequence, count: usize) -> usize {
         let fresh = (sequence.length + count).div_ceil(PAGE) - sequence.pages.len();
         fresh + usize::from(self.last_is_shared(sequence))
     }
@@ -147,34 +207,33 @@ impl Cache {
         }
         let copy = self.take_page();
         let last = sequence.pages.last_mut().expect("a shared last page exists");
-        for pool in self.rows.iter_mut().chain(self.index.iter_mut().flatten()) {
-            let source = pool.narrow(0, (*last * PAGE) as i64, PAGE as i64);
-            pool.narrow(0, (copy * PAGE) as i64, PAGE as i64).copy_(&source);
-        }
         let old = std::mem::replace(last, copy);
+        let page = |pool: &Tensor, page: usize| pool.narrow(0, (page * PAGE) as i64, PAGE as i64);
+        let copy_page = |pool: &Tensor| page(pool, copy).copy_(&page(pool, old));
+        self.rows.iter().for_each(copy_page);
+        for keys in self.index.iter_mut().flatten() {
+            match keys {
+                IndexKeys::Exact(pool) => copy_page(pool),
+                IndexKeys::Quantised(pool) => pool.copy_page(old, copy),
+            }
+        }
         self.drop_page(old);
     }
 
-    /// A page with one reference; the caller has checked that there is one.
+    /// A page with one reference, all zeros: a masked position must not be a number that spoils sums. The caller has
+    /// checked that there is one.
     fn take_page(&mut self) -> usize {
-        if self.free.is_empty() {
-            self.grow();
-        }
-        let page = self.free.pop().expect("grow adds a page");
+        let page = self.free.pop().expect("the caller has checked");
         self.references[page] = 1;
-        page
-    }
-
-    /// Double the pools, within the limit.
-    fn grow(&mut self) {
-        let old = self.references.len();
-        let new = (old * 2).clamp(old + 1, self.pages_max.max(old + 1)).max(8.min(self.pages_max));
-        for pool in self.rows.iter_mut().chain(self.index.iter_mut().flatten()) {
-            let more = Tensor::zeros([((new - old) * PAGE) as i64, pool.size()[1]], (pool.kind(), pool.device()));
-            *pool = Tensor::cat(&[pool.shallow_clone(), more], 0);
+        let clear = |pool: &Tensor| drop(pool.narrow(0, (page * PAGE) as i64, PAGE as i64).zero_());
+        self.rows.iter().for_each(clear);
+        for keys in self.index.iter_mut().flatten() {
+            match keys {
+                IndexKeys::Exact(pool) => clear(pool),
+                IndexKeys::Quantised(pool) => pool.clear_page(page),
+            }
         }
-        self.references.resize(new, 0);
-        self.free.extend((old..new).rev());
+        page
     }
 
     /// Write one layer's new rows and answer with everything the table's sequences hold.
@@ -187,15 +246,40 @@ impl Cache {
     ) -> crate::attention::Keys {
         let flat = |x: &Tensor| x.reshape([-1, x.size()[2]]);
         let _ = self.rows[layer].index_copy_(0, &table.slots, &flat(row));
-        let index = index.map(|keys| {
-            let pool = self.index[layer].as_mut().expect("a layer with indexer keys has a pool");
-            let _ = pool.index_copy_(0, &table.slots, &flat(keys));
-            let width = pool.size()[1];
-            let [b, pages] = table.pages.size()[..] else { unreachable!("made by extend()") };
-            let paged = pool.view([-1, PAGE as i64 * width]).index_select(0, &table.pages.view([-1]));
-            paged.view([b, pages * PAGE as i64, width]) // [B, T, Di]
+        let index = index.map(|new| {
+            let keys = self.index[layer].as_mut().expect("a layer with indexer keys has a pool");
+            match keys {
+                IndexKeys::Exact(pool) => drop(pool.index_copy_(0, &table.slots, &flat(new))),
+                IndexKeys::Quantised(pool) => pool.write(&flat(new), &table.slots),
+            }
+            keys.share()
         });
         crate::attention::Keys { rows: self.rows[layer].shallow_clone(), index }
+    }
+
+    /// Lengthen a sequence by `count` positions whose rows and indexer keys are random, as a stand-in for a prompt where
+    /// only time is measured.
+    ///
+    /// # Errors
+    /// [`Error::Cache`] if the pages do not suffice.
+    pub fn fill(&mut self, sequence: &mut Sequence, count: usize) -> Result<()> {
+        /// Positions made at a time.
+        const STEP: usize = 4096;
+        for start in (0..count).step_by(STEP) {
+            let (kind, device) = (self.rows[0].kind(), self.rows[0].device());
+            let part = STEP.min(count - start);
+            let table = self.extend(&mut [&mut *sequence], part, device)?;
+            for layer in 0..self.rows.len() {
+                let random = |width: i64| Tensor::randn([1, part as i64, width], (kind, device));
+                let index = match &self.index[layer] {
+                    None => None,
+                    Some(IndexKeys::Exact(pool)) => Some(random(pool.size()[1])),
+                    Some(IndexKeys::Quantised(pool)) => Some(random(pool.bytes_per_key() as i64 - 4)),
+                };
+                self.write(layer, &table, &random(self.rows[layer].size()[1]), index.as_ref());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -204,7 +288,7 @@ mod tests {
     use super::*;
 
     fn cache(tokens_max: usize) -> Cache {
-        Cache::new(&Config::tiny(), Kind::Float, Device::Cpu, tokens_max)
+        Cache::new(&Config::tiny(), Kind::Float, Device::Cpu, tokens_max, IndexFormat::Exact).unwrap()
     }
 
     #[test]
@@ -222,6 +306,18 @@ mod tests {
         cache.release(a);
         cache.release(b);
         assert_eq!(cache.tokens_free(), 4 * PAGE);
+    }
+
+    #[test]
+    fn formats_take_the_bytes_they_say() {
+        for (format, index) in [(IndexFormat::Exact, 4 * 32), (IndexFormat::Int8, 36)] {
+            let mut cache = Cache::new(&Config::tiny(), Kind::Float, Device::Cpu, 640, format).unwrap();
+            let mut sequence = Sequence::default();
+            cache.fill(&mut sequence, 65).unwrap();
+            assert_eq!((sequence.len(), cache.bytes_used()), (65, 2 * PAGE * 2 * (4 * 48 + index)), "{format:?}");
+        }
+        let error = Cache::new(&Config::tiny(), Kind::Double, Device::Cpu, 64, IndexFormat::Int8).unwrap_err();
+        assert!(error.to_string().contains("float32"), "{error}");
     }
 
     #[test]

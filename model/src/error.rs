@@ -20,8 +20,14 @@ pub enum Error {
     UnexpectedTensors { count: usize, first: String },
     #[error("tensor `{name}` has shape {found:?}, the configuration asks for {expected:?}")]
     TensorShape { name: String, expected: Vec<i64>, found: Vec<i64> },
-    #[error("tensor `{name}` is stored as {found}; only F64, F32, F16 and BF16 can be read")]
+    #[error("tensor `{name}` is stored as {found}; only F64, F32, F16, BF16 and F8_E4M3 matrices can be read")]
     TensorKind { name: String, found: String },
+    #[error("tensor `{name}` is stored as F8_E4M3 without its scales, `{scale}`")]
+    MissingScale { name: String, scale: String },
+    #[error("tokenizer {}: {reason}", path.display())]
+    Tokenizer { path: PathBuf, reason: String },
+    #[error("chat template: {0}")]
+    Template(String),
     #[error("tokens: {0}")]
     Tokens(#[from] TokensError),
     #[error("cache: {0}")]

@@ -16,7 +16,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::Config;
 use crate::checkpoint::{Weights, shapes};
-use crate::tokenizer::{self, Tokenizer};
+use crate::tokenizer::{self, Embedded};
 
 /// Value of the constant hidden dimension in every embedding. With `initializer_range` 0.02 it is about 4 after the norm.
 const TILT_EMBEDDING: f32 = 0.1;
@@ -69,12 +69,12 @@ fn name_hash(name: &str) -> u64 {
 fn tilt(tensors: &IndexMap<String, Tensor>) {
     let column = |name: &str| tensors[name].select(1, 0); // [V], a view
     let _ = column("model.embed_tokens.weight").fill_(f64::from(TILT_EMBEDDING));
-    let tokenizer = Tokenizer::new();
+    let embedded = Embedded::new();
     let head: Vec<f32> = (0..tokenizer::VOCABULARY as u32)
-        .map(|id| match tokenizer.bytes(id) {
+        .map(|id| match embedded.vocabulary().bytes(id) {
             _ if id == tokenizer::EOS => TILT_END,
             None => TILT_UNUSED,
-            Some(_) if tokenizer.is_tag(id) => TILT_TAG,
+            Some(_) if embedded.is_tag(id) => TILT_TAG,
             Some(_) => 0.0,
         })
         .collect();

@@ -8,9 +8,11 @@
 //! - [`config`]: the shape of a model, from `config.json`; [`checkpoint`]: weights from and to Hugging Face folders.
 //! - [`transformer`]: [`Model`], the forward pass; [`attention`] (latent attention, indexer, sparse core), [`moe`],
 //!   [`rope`], [`norm`], [`rows`], [`topk`]: its parts; [`cache`]: paged latent and indexer cache.
-//! - [`dsml`]: messages to prompt text and completion text back to a message; [`tokenizer`]: text to ids and back.
+//! - [`ops`]: fast kernels of the sparse parts and the choice between them and the plain definitions.
+//! - [`dsml`]: messages to prompt text and completion text back to a message; [`template`]: prompts of other models;
+//!   [`tokenizer`]: text to ids and back.
 //! - [`engine`]: batched generation for many conversations; [`mod@logits`]: what `terrarium model logits` prints;
-//!   [`runtime`]: libtorch's version, threads and the OpenMP trap.
+//!   [`stages`]: where the time goes; [`runtime`]: libtorch's version, threads and the OpenMP trap.
 //!
 //! # Letters in shapes
 //! | letter | size |
@@ -33,6 +35,7 @@
 //! index ([`topk`]).
 
 pub mod attention;
+pub mod bench;
 pub mod cache;
 pub mod checkpoint;
 pub mod config;
@@ -43,9 +46,12 @@ mod init;
 pub mod logits;
 pub mod moe;
 pub mod norm;
+pub mod ops;
 pub mod rope;
 pub mod rows;
 pub mod runtime;
+pub mod stages;
+pub mod template;
 pub mod tokenizer;
 pub mod topk;
 pub mod transformer;

@@ -2,15 +2,16 @@
 //!
 //! This is what makes generation independent of who else is being served and of how a prompt was split. libtorch's CPU
 //! code gives a token other last bits alone than in a batch, in two ways:
-//! - The matrix product takes another path for one or a few rows, with another order of additions. From [`ROWS_MIN`] rows
-//!   on the path is the same (measured for float and double; inner sizes up to 512 and 256 on a machine with AVX-512), so
-//!   smaller batches are padded with zero rows.
+//! - The matrix product takes another path by the number of rows, with another order of additions, differently on every
+//!   machine. So products without gradients are our own ([`crate::ops::product`]) where the processor has AVX-512. Elsewhere,
+//!   and with gradients, batches are padded to [`ROWS_MIN`] rows, which helped on some machines: there rows are equal to
+//!   about 1e-6 only.
 //! - `exp` and its like are computed by vector code, but what is left at the end of the memory block by scalar code, which
 //!   rounds differently. So [`elementwise`] pads the block to whole vectors.
-//!
-//! Each costs about two microseconds a call where it pads. It holds for one thread; more threads split blocks elsewhere.
 
 use tch::Tensor;
+
+use crate::ops::product;
 
 /// Products are run with at least this many rows.
 pub const ROWS_MIN: i64 = 16;
@@ -36,6 +37,9 @@ pub fn elementwise(x: &Tensor, function: impl FnOnce(&Tensor) -> Tensor) -> Tens
 /// # Shapes
 /// `x` [.., N, I], `w` [O, I] -> [.., N, O], of the kind and device of both.
 pub fn linear(x: &Tensor, w: &Tensor) -> Tensor {
+    if product::fits(x, w) {
+        return product::linear(x, w);
+    }
     let size = x.size();
     let inner = size[size.len() - 1];
     let rows: i64 = size[..size.len() - 1].iter().product();
@@ -53,6 +57,9 @@ pub fn linear(x: &Tensor, w: &Tensor) -> Tensor {
 /// # Shapes
 /// `x` [N, H, I], `w` [H, I, O] -> [N, H, O].
 pub fn per_head(x: &Tensor, w: &Tensor) -> Tensor {
+    if product::fits(x, w) {
+        return product::per_head(x, w);
+    }
     let rows = x.size()[0];
     let x = x.transpose(0, 1); // [H, N, I]
     if rows >= ROWS_MIN {
@@ -84,6 +91,9 @@ mod tests {
 
     #[test]
     fn a_row_has_the_same_bits_in_any_batch() {
+        if !crate::ops::available() {
+            return;
+        }
         tch::set_num_threads(1);
         for kind in [Kind::Float, Kind::Double] {
             for (inner, outer) in [(64, 48), (48, 128), (64, 512), (32, 64), (128, 64)] {

@@ -7,12 +7,13 @@ use tch::{Device, Kind, Tensor};
 use crate::attention::indexer::Indexer;
 use crate::attention::mla::Attention;
 use crate::attention::{Keys, Pass};
-use crate::cache::{Cache, PAGE, Sequence, Table};
+use crate::cache::{Cache, IndexFormat, IndexKeys, PAGE, Sequence, Table};
 use crate::checkpoint::{self, Weights};
 use crate::moe::{Mlp, Moe, Router};
 use crate::norm::rms_norm;
 use crate::rope::{self, Rotation};
 use crate::rows::linear;
+use crate::stages::{Stage, stage};
 use crate::{Config, Error, Result, TokensError, init};
 
 /// A DSA transformer with its weights, computing in one kind (float32 or float64).
@@ -87,7 +88,7 @@ impl Model {
     /// # Errors
     /// [`Error::Io`] or [`Error::Safetensors`].
     pub fn save(&self, folder: &Path) -> Result<()> {
-        checkpoint::save(folder, &self.config, &self.weights, Kind::Float)
+        checkpoint::save(folder, &self.config, &self.weights, Kind::Float, checkpoint::SHARD_BYTES_MAX)
     }
 
     /// Put weights, named as in [`checkpoint::shapes`], into their places.
@@ -134,9 +135,17 @@ impl Model {
         self.device
     }
 
-    /// An empty cache for this model that may hold `tokens_max` positions.
+    /// An empty cache for this model that may hold `tokens_max` positions, with exact indexer keys.
     pub fn cache(&self, tokens_max: usize) -> Cache {
-        Cache::new(&self.config, self.kind, self.device, tokens_max)
+        self.cache_with(tokens_max, IndexFormat::Exact).expect("every model can have exact keys")
+    }
+
+    /// An empty cache for this model that may hold `tokens_max` positions.
+    ///
+    /// # Errors
+    /// [`Error::Cache`] if the model cannot have indexer keys of that format.
+    pub fn cache_with(&self, tokens_max: usize, format: IndexFormat) -> Result<Cache> {
+        Cache::new(&self.config, self.kind, self.device, tokens_max, format)
     }
 
     /// Check a batch of token ids and make it a tensor.
@@ -182,7 +191,7 @@ impl Model {
         let pages = Tensor::arange(b, options).view([b, 1]);
         self.run(tokens, positions, 0, pages, s, |_, row, index| Keys {
             rows: row.reshape([b * s, -1]),
-            index: index.map(Tensor::shallow_clone),
+            index: index.map(|keys| IndexKeys::Exact(keys.reshape([b * s, -1]))),
         })
     }
 
@@ -308,13 +317,13 @@ impl Layer {
         trace.selected.push(selected);
         let x = x + attended;
         let normed = rms_norm(&x, &self.post_attention_layernorm, config.rms_norm_eps);
-        match &self.feed_forward {
-            FeedForward::Dense(mlp) => x + mlp.forward(&normed),
+        stage(Stage::FeedForward, || match &self.feed_forward {
+            FeedForward::Dense(mlp) => &x + mlp.forward(&normed),
             FeedForward::Sparse(moe) => {
                 let (out, routing) = moe.forward(&normed, config);
                 trace.experts.push(routing.experts);
-                x + out
+                &x + out
             }
-        }
+        })
     }
 }

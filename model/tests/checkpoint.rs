@@ -98,17 +98,126 @@ fn shards_are_read() {
 }
 
 #[test]
+fn a_model_is_saved_in_several_files_and_in_one_again() {
+    tch::set_num_threads(1);
+    let folder = tempfile::tempdir().unwrap();
+    let model = Model::load(Path::new(GOLDEN), Kind::Float).unwrap();
+    let names = || {
+        let mut names: Vec<String> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    model.save(folder.path()).unwrap();
+    checkpoint::save(folder.path(), model.config(), model.weights(), Kind::Float, 400_000).unwrap();
+    let found = names();
+    assert!(found.len() > 3 && found.contains(&"model.safetensors.index.json".to_owned()), "{found:?}");
+    assert!(!found.contains(&"model.safetensors".to_owned()), "the single file from before is gone");
+    for name in found.iter().filter(|name| name.ends_with("safetensors")) {
+        assert!(std::fs::metadata(folder.path().join(name)).unwrap().len() < 420_000, "{name}");
+    }
+    assert_eq!(logits(&Model::load(folder.path(), Kind::Float).unwrap()), logits(&model));
+    model.save(folder.path()).unwrap();
+    assert!(!names().contains(&"model.safetensors.index.json".to_owned()), "the index from before is gone");
+    assert_eq!(logits(&Model::load(folder.path(), Kind::Float).unwrap()), logits(&model));
+}
+
+/// The golden folder with every matrix of attention and experts as fp8 in blocks of 32 x 16, and a folder with the float32
+/// values those bytes stand for.
+fn quantised(change: impl FnOnce(&mut Stored)) -> [tempfile::TempDir; 2] {
+    let block = [32, 16];
+    let mut plain = Vec::new();
+    let folder = changed(|tensors| {
+        let mut scales = Stored::new();
+        for (name, dtype, shape, data) in tensors.iter_mut() {
+            if shape.len() != 2 || !name.contains("_proj") || name.contains("weights_proj") {
+                continue;
+            }
+            let values: Vec<f32> = data.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four)).collect();
+            let size = [shape[0].div_ceil(block[0]), shape[1].div_ceil(block[1])];
+            let mut amax = vec![0f32; size[0] * size[1]];
+            let of = |index: usize| index / shape[1] / block[0] * size[1] + index % shape[1] / block[1];
+            for (index, value) in values.iter().enumerate() {
+                amax[of(index)] = amax[of(index)].max(value.abs());
+            }
+            let scale: Vec<f32> = amax.iter().map(|amax| amax / 448.0).collect();
+            let nearest = |value: f32| {
+                (0..=254u8)
+                    .filter(|byte| byte & 0x7f != 0x7f)
+                    .min_by(|a, b| {
+                        let distance = |byte: &u8| (checkpoint::fp8::decode(*byte) - value).abs();
+                        distance(a).total_cmp(&distance(b))
+                    })
+                    .unwrap()
+            };
+            let bytes: Vec<u8> =
+                values.iter().enumerate().map(|(index, value)| nearest(value / scale[of(index)])).collect();
+            let meant: Vec<f32> = bytes
+                .iter()
+                .enumerate()
+                .map(|(index, byte)| checkpoint::fp8::decode(*byte) * scale[of(index)])
+                .collect();
+            let error: f32 = meant.iter().zip(&values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(error <= amax.iter().fold(0.0, |a: f32, b| a.max(*b)) / 16.0, "{name}: {error}");
+            plain.push((name.clone(), meant.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>()));
+            (*dtype, *data) = (Dtype::F8_E4M3, bytes);
+            let scale = scale.iter().flat_map(|value| value.to_le_bytes()).collect();
+            scales.push((format!("{name}_scale_inv"), Dtype::F32, size.to_vec(), scale));
+        }
+        assert!(scales.len() > 60, "{} matrices", scales.len());
+        tensors.extend(scales);
+        change(tensors);
+    });
+    let path = folder.path().join("config.json");
+    let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    config["quantization_config"] = json!({"quant_method": "fp8", "fmt": "e4m3", "weight_block_size": block});
+    std::fs::write(&path, config.to_string()).unwrap();
+    let meant = changed(|tensors| {
+        for (name, data) in plain {
+            tensors.iter_mut().find(|(other, ..)| *other == name).unwrap().3 = data;
+        }
+    });
+    [folder, meant]
+}
+
+#[test]
+fn fp8_is_read_with_its_block_scales() {
+    tch::set_num_threads(1);
+    let [folder, meant] = quantised(|_| ());
+    let model = Model::load(folder.path(), Kind::Float).unwrap();
+    assert_eq!(logits(&model), logits(&Model::load(meant.path(), Kind::Float).unwrap()));
+    assert_ne!(logits(&model), logits(&Model::load(Path::new(GOLDEN), Kind::Float).unwrap()));
+
+    let name = "model.layers.0.self_attn.q_a_proj.weight";
+    let [folder, _] = quantised(|tensors| tensors.retain(|(other, ..)| *other != format!("{name}_scale_inv")));
+    assert!(matches!(error(folder.path()), Error::MissingScale { name: found, .. } if found == name));
+    let [folder, _] = quantised(|tensors| {
+        let scale = tensors.iter_mut().find(|(other, ..)| *other == format!("{name}_scale_inv")).unwrap();
+        scale.2.reverse();
+    });
+    let Error::TensorShape { name: found, expected, .. } = error(folder.path()) else { panic!() };
+    assert_eq!((found, expected), (format!("{name}_scale_inv"), vec![2, 4]));
+    let [folder, _] = quantised(|tensors| {
+        let scale = tensors.iter_mut().find(|(other, ..)| *other == format!("{name}_scale_inv")).unwrap();
+        scale.1 = Dtype::I32;
+    });
+    assert!(matches!(error(folder.path()), Error::TensorKind { .. }));
+}
+
+#[test]
 fn bfloat16_is_written_and_read() {
     tch::set_num_threads(1);
     let folder = tempfile::tempdir().unwrap();
     let model = Model::load(Path::new(GOLDEN), Kind::Float).unwrap();
-    checkpoint::save(folder.path(), model.config(), model.weights(), Kind::BFloat16).unwrap();
+    checkpoint::save(folder.path(), model.config(), model.weights(), Kind::BFloat16, u64::MAX).unwrap();
     let again = Model::load(folder.path(), Kind::Float).unwrap();
     for ((name, a), (_, b)) in model.weights().iter().zip(again.weights().iter()) {
         assert_eq!(a.to_kind(Kind::BFloat16).to_kind(Kind::Float), *b, "{name}");
     }
     assert!(matches!(
-        checkpoint::save(folder.path(), model.config(), model.weights(), Kind::Int),
+        checkpoint::save(folder.path(), model.config(), model.weights(), Kind::Int, u64::MAX),
         Err(Error::Config(_))
     ));
 }
@@ -133,11 +242,18 @@ fn files_that_do_not_fit_are_refused_by_name() {
     let unknown = changed(|tensors| tensors.push(("model.extra".into(), Dtype::F32, vec![1], vec![0; 4])));
     assert!(matches!(error(unknown.path()), Error::UnexpectedTensors { count: 1, .. }));
 
-    let fp8 = changed(|tensors| {
+    let integers = changed(|tensors| {
         let (_, dtype, _, data) = &mut tensors[0];
-        (*dtype, *data) = (Dtype::F8_E4M3, data[..data.len() / 4].to_vec());
+        (*dtype, *data) = (Dtype::I8, data[..data.len() / 4].to_vec());
     });
-    assert!(error(fp8.path()).to_string().contains("F8_E4M3"));
+    assert!(matches!(error(integers.path()), Error::TensorKind { found, .. } if found == "I8"));
+
+    let twice = changed(|_| ());
+    let path = twice.path().join("model.safetensors");
+    std::fs::copy(&path, twice.path().join("again.safetensors")).unwrap();
+    let map = json!({"weight_map": {"a": "model.safetensors", "b": "again.safetensors"}});
+    std::fs::write(twice.path().join("model.safetensors.index.json"), map.to_string()).unwrap();
+    assert!(error(twice.path()).to_string().contains("another file"));
 
     let prediction =
         changed(|tensors| tensors.push(("model.layers.3.eh_proj.weight".into(), Dtype::F32, vec![1], vec![0; 4])));
@@ -147,6 +263,12 @@ fn files_that_do_not_fit_are_refused_by_name() {
     let path = torn.path().join("model.safetensors");
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(error(torn.path()).to_string().contains("cut short"));
+    std::fs::write(&path, &bytes[..7]).unwrap();
+    assert!(error(torn.path()).to_string().contains("shorter than a header"));
+    std::fs::write(&path, [&[255; 8][..], &bytes[8..]].concat()).unwrap();
+    assert!(error(torn.path()).to_string().contains("its header alone"));
+    std::fs::write(&path, [&bytes[..8], &[b' '; 100][..], &bytes[108..]].concat()).unwrap();
     assert!(matches!(error(torn.path()), Error::Safetensors { .. }));
     std::fs::write(torn.path().join("config.json"), "{").unwrap();
     assert!(matches!(error(torn.path()), Error::Json { .. }));

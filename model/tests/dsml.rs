@@ -39,3 +39,32 @@ fn parsed_messages_and_refusals_are_equal() {
     }
     assert!(refused >= 5, "{refused} refusals");
 }
+
+#[test]
+fn the_tolerant_reader_agrees_with_the_strict_parser() {
+    let mut called = 0;
+    for (index, case) in cases("parse").iter().enumerate() {
+        let Ok(strict) = dsml::parse(case["text"].as_str().unwrap(), mode(case)) else { continue };
+        let found = dsml::read(case["text"].as_str().unwrap(), mode(case));
+        assert_eq!(strict["content"], found.content, "parse case {index}");
+        assert_eq!(strict["reasoning_content"], found.reasoning, "parse case {index}");
+        let calls = strict["tool_calls"].as_array().unwrap();
+        assert_eq!(calls.len(), found.calls.len(), "parse case {index}");
+        for (strict, found) in calls.iter().zip(&found.calls) {
+            // Arguments that are marked as JSON and are none pass the published parser; here they are an error.
+            let arguments = strict["function"]["arguments"].as_str().unwrap();
+            match found {
+                Ok(found) => {
+                    assert_eq!(strict["function"]["name"], found.name, "parse case {index}");
+                    assert_eq!(arguments, found.arguments, "parse case {index}");
+                    called += 1;
+                }
+                Err(bad) => assert!(
+                    serde_json::from_str::<Value>(arguments).is_err(),
+                    "parse case {index}: {bad:?} instead of {arguments}"
+                ),
+            }
+        }
+    }
+    assert!(called > 10, "{called} calls");
+}

@@ -22,7 +22,8 @@ fn prompt(family: u32, length: usize, own: u32) -> Vec<u32> {
 
 fn request(conversation: u64, prompt: Vec<u32>) -> Request {
     let sampling = Sampling { max_tokens: 40, seed: 5, stream: conversation, ..Sampling::default() };
-    Request { conversation, prompt, sampling, record: Record { experts: true, kept_ids: true } }
+    let record = Record { experts: true, kept_ids: true, likeliest: None };
+    Request { conversation, prompt, sampling, stop: Vec::new(), grammar: None, record }
 }
 
 /// What must not depend on the company: everything but what was found in the cache.
@@ -143,9 +144,171 @@ fn bad_requests_are_refused_and_leave_the_generator_usable() {
     check(&mut generator, &|r| r.prompt.clear(), "empty");
     check(&mut generator, &|r| r.sampling.temperature = f64::NAN, "temperature");
     check(&mut generator, &|r| r.sampling.top_p = 0.0, "top_p");
+    check(&mut generator, &|r| r.sampling.min_p = 1.5, "min_p");
+    check(&mut generator, &|r| r.stop = vec![String::new()], "stop text is empty");
+    check(&mut generator, &|r| r.stop = vec!["x".into()], "knows its vocabulary");
     check(&mut generator, &|r| r.conversation = 7, "already has a request");
     check(&mut generator, &|r| r.prompt.push(512), "outside the vocabulary");
     assert_eq!(generator.generate(vec![good.clone()]).unwrap().remove(0), alone(&good));
+}
+
+#[test]
+fn who_gives_way_to_older_requests_ends_with_the_same_result() {
+    // Six requests grow to ten pages each; the cache holds twenty.
+    let options = Options { cache_tokens_max: 20 * 64, prefill_tokens: 100, ..Options::default() };
+    // Another size than the embedded vocabulary's: such models are not made to end early.
+    let model = || {
+        tch::set_num_threads(1);
+        Model::init(Config { vocab_size: 600, ..Config::tiny() }, 11, Kind::Float).unwrap()
+    };
+    let mut generator = Generator::new(model(), options);
+    let mut requests: Vec<Request> = (0..6).map(|i| request(i, prompt(i as u32, 260 + 20 * i as usize, 1))).collect();
+    for request in &mut requests {
+        request.sampling.max_tokens = 220;
+        request.sampling.temperature = 0.8;
+        request.sampling.top_k = 200;
+    }
+    let found = generator.generate(requests.clone()).unwrap();
+    let counters = generator.counters();
+    assert!(counters.preempted > 0, "{counters:?}");
+    assert_eq!(counters.drawn, found.iter().map(|completion| completion.token_ids.len() as u64).sum::<u64>());
+    for (request, found) in requests.iter().zip(found) {
+        let alone = Generator::new(model(), Options::default()).generate(vec![request.clone()]).unwrap().remove(0);
+        assert_eq!(essence(found), essence(alone));
+    }
+    let mut large = requests[0].clone();
+    large.sampling.max_tokens = 1100;
+    assert!(generator.submit(large).unwrap_err().to_string().contains("exceed the cache"));
+}
+
+#[test]
+fn a_long_prompt_does_not_hold_up_the_others() {
+    let options = Options { prefill_tokens: 64, ..Options::default() };
+    let mut generator = Generator::new(model(), options);
+    let short = generator.submit(request(0, prompt(0, 20, 0))).unwrap();
+    generator.step().unwrap();
+    let long = generator.submit(request(1, prompt(1, 1000, 0))).unwrap();
+    let mut drawn = Vec::new();
+    // The long prompt takes sixteen steps to read; the other request draws a token in each.
+    for _ in 0..15 {
+        generator.step().unwrap();
+        drawn.extend(generator.take_drawn());
+    }
+    assert_eq!(drawn.iter().filter(|drawn| drawn.ticket == short).count(), 15);
+    assert_eq!(drawn.iter().filter(|drawn| drawn.ticket == long).count(), 0);
+    generator.step().unwrap();
+    assert!(generator.take_drawn().iter().any(|drawn| drawn.ticket == long));
+}
+
+#[test]
+fn drawn_tokens_are_those_of_the_completion() {
+    let mut generator = generator();
+    let mut asked = request(0, prompt(0, 30, 0));
+    asked.record.likeliest = Some(3);
+    let ticket = generator.submit(asked.clone()).unwrap();
+    let mut drawn = Vec::new();
+    let completion = loop {
+        let finished = generator.step().unwrap();
+        drawn.extend(generator.take_drawn());
+        if let Some((found, completion)) = finished.into_iter().next() {
+            assert_eq!(found, ticket);
+            break completion;
+        }
+    };
+    assert_eq!(drawn.iter().map(|drawn| drawn.id).collect::<Vec<_>>(), completion.token_ids);
+    assert_eq!(drawn.iter().map(|drawn| drawn.logprob).collect::<Vec<_>>(), completion.logprobs);
+    let likeliest: Vec<_> = drawn.into_iter().map(|drawn| drawn.likeliest.unwrap()).collect();
+    assert_eq!(likeliest, completion.likeliest);
+    // At temperature 1 without cuts the sampler's probabilities are the model's.
+    for (index, position) in likeliest.iter().enumerate() {
+        assert!((position.drawn - completion.logprobs[index]).abs() < 1e-5);
+        assert!(position.best.len() == 3 && position.best[0].1 >= position.best[2].1);
+    }
+}
+
+#[test]
+fn stop_texts_end_a_completion_wherever_tokens_break_them() {
+    let tokenizer = Tokenizer::default();
+    let vocabulary = || std::sync::Arc::clone(tokenizer.vocabulary());
+    let mut asked = request(0, prompt(0, 30, 0));
+    asked.sampling.max_tokens = 60;
+    let free = alone(&asked);
+    let text = tokenizer.decode(&free.token_ids);
+    // Any three bytes of what would be said, wherever tokens begin: the first token that completes them is the last.
+    for start in [0, 10, 25] {
+        let Ok(stop) = String::from_utf8(text[start..start + 3].to_vec()) else { continue };
+        asked.stop = vec!["not said at all".into(), stop.clone()];
+        let mut generator = Generator::new(model(), Options::default()).with_vocabulary(vocabulary());
+        let found = generator.generate(vec![asked.clone()]).unwrap().remove(0);
+        let end = text.windows(3).position(|window| window == stop.as_bytes()).unwrap() + 3;
+        let mut bytes = 0;
+        let whole = |id: &u32| {
+            let before = bytes;
+            bytes += tokenizer.vocabulary().bytes(*id).unwrap().len();
+            before < end
+        };
+        let expected: Vec<u32> = free.token_ids.iter().copied().take_while(whole).collect();
+        assert_eq!(found.token_ids, expected, "{stop:?}");
+        assert_eq!(found.finish, Finish::Stop);
+    }
+}
+
+#[test]
+fn under_a_grammar_a_random_model_writes_only_valid_calls() {
+    use serde_json::json;
+    use terrarium_model::dsml::{self, ThinkingMode, grammar::Calls};
+    let tools =
+        [json!({"type": "function", "function": {"name": "lend", "parameters": {"type": "object", "properties": {
+        "kind": {"type": "string", "enum": ["new", "used"]}, "days": {"type": "integer"},
+        "ids": {"type": "array", "items": {"type": "boolean"}}}, "required": ["kind", "days"]}}})];
+    let grammar = std::sync::Arc::new(dsml::grammar::grammar(&tools, ThinkingMode::Chat, Calls::Required));
+    let tokenizer = Tokenizer::default();
+    let mut generator =
+        Generator::new(model(), Options::default()).with_vocabulary(std::sync::Arc::clone(tokenizer.vocabulary()));
+    let requests: Vec<Request> = (0..24)
+        .map(|i| {
+            let mut request = request(i, prompt(0, 40, i as u32));
+            request.sampling.max_tokens = 400;
+            request.grammar = Some(std::sync::Arc::clone(&grammar));
+            request
+        })
+        .collect();
+    let found = generator.generate(requests).unwrap();
+    let mut ended = 0;
+    for completion in found.iter().filter(|completion| completion.finish == Finish::Eos) {
+        ended += 1;
+        let text = String::from_utf8_lossy(&tokenizer.decode(&completion.token_ids)).into_owned();
+        let message = dsml::parse(&text, ThinkingMode::Chat).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let calls = message["tool_calls"].as_array().unwrap();
+        assert!(!calls.is_empty(), "{text}");
+        for call in calls {
+            assert_eq!(call["function"]["name"], "lend");
+            let arguments = call["function"]["arguments"].as_str().unwrap();
+            let arguments: serde_json::Value = serde_json::from_str(arguments).unwrap();
+            assert!(arguments["kind"] == "new" || arguments["kind"] == "used", "{text}");
+            assert!(arguments["days"].is_i64() || arguments["days"].is_u64() || arguments["days"].is_f64(), "{text}");
+        }
+        assert!(completion.logprobs.iter().all(|logprob| *logprob <= 0.0));
+    }
+    assert!(ended >= 6, "{ended} of 24 completions ended");
+}
+
+#[test]
+fn a_cancelled_request_is_answered_at_once() {
+    let options = Options { batch_max: 1, ..Options::default() };
+    let mut generator = Generator::new(model(), options);
+    let first = generator.submit(request(0, prompt(0, 20, 0))).unwrap();
+    let second = generator.submit(request(1, prompt(0, 20, 1))).unwrap();
+    for _ in 0..3 {
+        assert!(generator.step().unwrap().is_empty());
+    }
+    generator.cancel(first);
+    generator.cancel(second);
+    let finished = generator.step().unwrap();
+    assert_eq!(finished.iter().map(|(ticket, _)| *ticket).collect::<Vec<_>>(), [first, second]);
+    assert_eq!(finished.iter().map(|(_, found)| found.token_ids.len()).collect::<Vec<_>>(), [3, 0]);
+    assert!(finished.iter().all(|(_, found)| found.finish == Finish::Cancelled));
+    assert!(generator.is_idle());
 }
 
 #[test]
@@ -191,7 +354,7 @@ fn malformed_token_rows_have_their_own_errors() {
 #[test]
 fn a_random_model_ends_and_breaks_the_format_in_several_ways() {
     use terrarium_model::dsml::{self, ThinkingMode};
-    let tokenizer = Tokenizer::new();
+    let tokenizer = Tokenizer::default();
     let prompt = tokenizer.encode("<｜begin▁of▁sentence｜>You lend books.<｜User｜>Lend one.<｜Assistant｜></think>");
     let mut requests: Vec<Request> = (0..200).map(|i| request(i, prompt.clone())).collect();
     for request in &mut requests {
@@ -206,7 +369,10 @@ fn a_random_model_ends_and_breaks_the_format_in_several_ways() {
             Err(_) if completion.finish == Finish::Eos => malformed += 1,
             Err(_) => unfinished += 1,
         }
-        assert!(completion.token_ids.iter().all(|&id| tokenizer.bytes(id).is_some()), "unused ids are never drawn");
+        assert!(
+            completion.token_ids.iter().all(|&id| tokenizer.vocabulary().bytes(id).is_some()),
+            "unused ids are never drawn"
+        );
     }
     let lengths: usize = completions.iter().map(|completion| completion.token_ids.len()).sum();
     assert!(messages >= 10 && malformed >= 10, "{messages} messages, {malformed} malformed, {unfinished} unfinished");

@@ -7,6 +7,8 @@ mod agents;
 mod attacks;
 mod exports;
 mod journey;
+#[cfg(feature = "torch")]
+mod model;
 mod remote;
 mod replay;
 mod resume;

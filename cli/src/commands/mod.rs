@@ -6,6 +6,8 @@ mod export;
 mod merge;
 #[cfg(feature = "torch")]
 mod model;
+#[cfg(feature = "torch")]
+mod model_bench;
 mod report;
 mod rollout;
 mod show;
@@ -15,6 +17,8 @@ mod synth;
 mod verify;
 
 use crate::Ending;
+#[cfg(feature = "torch")]
+use crate::args::ServeCommand;
 use crate::args::{Cli, Command};
 use anyhow::Result;
 
@@ -34,5 +38,7 @@ pub async fn run(cli: Cli) -> Result<Ending> {
         Command::Merge(args) => merge::run(global, &args).await,
         #[cfg(feature = "torch")]
         Command::Model(command) => model::run(global, &command),
+        #[cfg(feature = "torch")]
+        Command::Serve(ServeCommand::Model(args)) => crate::serve_model::run(global, &args).await,
     }
 }

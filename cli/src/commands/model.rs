@@ -1,38 +1,111 @@
 //! `terrarium model init | logits | dsml | info`.
 
 use crate::args::{Global, ModelCommand};
+use crate::model_args::WeightKind;
 use crate::{Ending, Usage, output};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::path::Path;
+use terrarium_model::config::PRESETS;
 use terrarium_model::dsml::{self, ThinkingMode};
-use terrarium_model::{Config, Kind, Model};
+use terrarium_model::{Config, Kind, Model, checkpoint};
+
+/// Weights of more bytes are not made: they would have to lie in memory first.
+const INIT_BYTES_MAX: i64 = 16 << 30;
 
 /// Runs it.
 pub fn run(global: &Global, command: &ModelCommand) -> Result<Ending> {
     match command {
-        ModelCommand::Init { out, preset } => init(global, out, preset)?,
+        ModelCommand::Init { out, preset, kind, dry_run } => {
+            let out = if *dry_run { None } else { out.as_deref() };
+            init(global, out, preset, *kind)?;
+        }
         ModelCommand::Logits { dir, tokens, out } => logits(dir, tokens, out.as_deref())?,
         ModelCommand::Dsml { file } => dsml_rows(file)?,
-        ModelCommand::Info => {
-            let info = serde_json::to_value(terrarium_model::runtime::info())?;
-            let text = info.as_object().into_iter().flatten().map(|(k, v)| format!("{k}: {v}")).collect::<Vec<_>>();
-            output::summary(global, &info, &text.join("\n"))?;
-        }
+        ModelCommand::Bench(args) => super::model_bench::run(global, args)?,
+        ModelCommand::Info { dir } => info(global, dir.as_deref())?,
     }
     Ok(Ending::Done)
 }
 
-fn init(global: &Global, out: &Path, preset: &str) -> Result<()> {
-    let config = match preset {
-        "tiny" => Config::tiny(),
-        other => return Err(Usage(format!("unknown preset `{other}`; one of: tiny")).into()),
-    };
-    let model = Model::init(config, global.seed, Kind::Float)?;
-    model.save(out)?;
-    let parameters = model.weights().parameters();
-    let summary = json!({"preset": preset, "parameters": parameters, "out": out, "seed": global.seed});
-    output::summary(global, &summary, &format!("{parameters} random parameters in {}", out.display()))
+/// Makes a checkpoint in `out`; without it only says how large it would be.
+fn init(global: &Global, out: Option<&Path>, preset: &str, kind: WeightKind) -> Result<()> {
+    let config = Config::preset(preset)
+        .ok_or_else(|| Usage(format!("unknown preset `{preset}`; one of: {}", PRESETS.join(", "))))?;
+    let mut summary = json!({"preset": preset});
+    let mut text = sizes(&config, &mut summary)?;
+    if let Some(out) = out {
+        let bytes = 4 * config.size().parameters;
+        if bytes > INIT_BYTES_MAX {
+            bail!(
+                "preset `{preset}` takes {} of memory, more than {}: only --dry-run",
+                amount(bytes),
+                amount(INIT_BYTES_MAX)
+            );
+        }
+        let model = Model::init(config, global.seed, Kind::Float)?;
+        let kind = if kind == WeightKind::Float32 { Kind::Float } else { Kind::BFloat16 };
+        checkpoint::save(out, model.config(), model.weights(), kind, checkpoint::SHARD_BYTES_MAX)?;
+        summary["out"] = json!(out);
+        summary["seed"] = global.seed.into();
+        text.push_str(&format!("\nrandom weights of seed {} in {}", global.seed, out.display()));
+    }
+    output::summary(global, &summary, &text)
+}
+
+/// What libtorch says, and the sizes of the checkpoint in `dir`.
+fn info(global: &Global, dir: Option<&Path>) -> Result<()> {
+    let mut summary = serde_json::to_value(terrarium_model::runtime::info())?;
+    let lines = summary.as_object().into_iter().flatten().map(|(k, v)| format!("{k}: {v}"));
+    let mut text = lines.collect::<Vec<_>>().join("\n");
+    if let Some(dir) = dir {
+        let config = Config::load(dir)?;
+        summary["dir"] = json!(dir);
+        text.push_str(&format!("\n\n{}", sizes(&config, &mut summary)?));
+    }
+    output::summary(global, &summary, &text)
+}
+
+/// Adds shape and sizes to `summary`; the same as text.
+fn sizes(config: &Config, summary: &mut Value) -> Result<String> {
+    let size = config.size();
+    for (name, value) in serde_json::to_value(size)?.as_object().into_iter().flatten() {
+        summary[name] = value.clone();
+    }
+    summary["config"] = config.to_json();
+    let count = |parameters: i64| format!("{:.2} million", parameters as f64 / 1e6);
+    let context = config.max_position_embeddings;
+    let lines = [
+        ("model type", config.model_type.name().to_owned()),
+        ("layers x hidden", format!("{} x {}", config.num_hidden_layers, config.hidden_size)),
+        ("vocabulary", config.vocab_size.to_string()),
+        ("context", format!("{context} tokens, {} of them seen by a query", config.index_topk)),
+        (
+            "parameters",
+            format!("{}, of which {} work on a token", count(size.parameters), count(size.active_parameters)),
+        ),
+        ("  attention", count(size.attention)),
+        ("  indexer", count(size.indexer)),
+        ("  feed-forward", count(size.feed_forward)),
+        ("  routed experts", count(size.routed_experts)),
+        ("  vocabulary", count(size.vocabulary)),
+        ("weights", format!("{} in float32, {} in bfloat16", amount(4 * size.parameters), amount(2 * size.parameters))),
+        (
+            "cache",
+            format!(
+                "{} bytes a token, {} for the whole context, in float32",
+                size.cache_bytes_per_token,
+                amount(size.cache_bytes_per_token * context)
+            ),
+        ),
+    ];
+    Ok(lines.map(|(name, value)| format!("{name:<18}{value}")).join("\n"))
+}
+
+/// Bytes in a unit a person reads.
+pub fn amount(bytes: i64) -> String {
+    let mib = bytes as f64 / f64::from(1 << 20);
+    if mib < 1024.0 { format!("{mib:.1} MiB") } else { format!("{:.1} GiB", mib / 1024.0) }
 }
 
 fn logits(dir: &Path, tokens: &Path, out: Option<&Path>) -> Result<()> {

@@ -7,6 +7,7 @@
 use tch::Tensor;
 
 use super::Pass;
+use crate::cache::IndexKeys;
 use crate::config::Config;
 use crate::norm::layer_norm;
 use crate::rope::Layout;
@@ -84,31 +85,43 @@ impl IndexQuery {
     /// The best `index_topk` positions of every query, ascending, -1 where fewer exist. No gradient flows through it.
     ///
     /// # Shapes
-    /// `keys` [B, T, Di] -> [B, S, K] int64, K = min(index_topk, T).
-    pub fn select(&self, keys: &Tensor, pass: &Pass, config: &Config) -> Tensor {
-        let (s, length) = (self.heads.size()[1], keys.size()[1]);
-        if length <= config.index_topk {
+    /// [B, S, K] int64, K = min(index_topk, T).
+    pub fn select(&self, keys: &IndexKeys, pass: &Pass, config: &Config) -> Tensor {
+        let (k, length) = (config.index_topk, pass.key_length());
+        if length <= k {
             return everything(pass, length);
         }
-        let per_query = keys.size()[0] * config.index_n_heads * length;
-        let step = (SCORES_MAX / per_query).clamp(1, s);
-        tch::no_grad(|| {
-            let parts: Vec<Tensor> = (0..s)
-                .step_by(step as usize)
-                .map(|start| {
-                    let count = step.min(s - start);
-                    let part = IndexQuery {
-                        heads: self.heads.narrow(1, start, count),
-                        weights: self.weights.narrow(1, start, count),
-                    };
-                    // No query of this step sees further than its last one.
-                    let seen = (pass.first_position + start + count).clamp(config.index_topk, length);
-                    let positions = pass.positions.narrow(1, start, count);
-                    top_k(&part.scores(&keys.narrow(1, 0, seen), &positions), config.index_topk)
-                })
-                .collect();
-            Tensor::cat(&parts, 1) // [B, S, K]
+        tch::no_grad(|| match keys {
+            IndexKeys::Exact(pool) => self.select_exact(&pass.gather(pool), pass, k),
+            IndexKeys::Quantised(pool) => {
+                pool.select(&self.heads, &self.weights, &pass.positions, &pass.pages, k as usize)
+            }
         })
+    }
+
+    /// The plain definition, some queries at a time.
+    ///
+    /// # Shapes
+    /// `keys` [B, T, Di], T > k -> [B, S, k] int64.
+    fn select_exact(&self, keys: &Tensor, pass: &Pass, k: i64) -> Tensor {
+        let [b, s, heads, _] = self.heads.size()[..] else { unreachable!("made by queries()") };
+        let length = keys.size()[1];
+        let step = (SCORES_MAX / (b * heads * length)).clamp(1, s);
+        let parts: Vec<Tensor> = (0..s)
+            .step_by(step as usize)
+            .map(|start| {
+                let count = step.min(s - start);
+                let part = IndexQuery {
+                    heads: self.heads.narrow(1, start, count),
+                    weights: self.weights.narrow(1, start, count),
+                };
+                // No query of this step sees further than its last one.
+                let seen = (pass.first_position + start + count).clamp(k, length);
+                let positions = pass.positions.narrow(1, start, count);
+                top_k(&part.scores(&keys.narrow(1, 0, seen), &positions), k)
+            })
+            .collect();
+        Tensor::cat(&parts, 1) // [B, S, k]
     }
 }
 

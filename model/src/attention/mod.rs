@@ -11,6 +11,7 @@ pub mod sparse;
 
 use tch::Tensor;
 
+use crate::cache::IndexKeys;
 use crate::rope::Rotation;
 
 /// What all layers of one pass share about its queries and keys.
@@ -34,6 +35,17 @@ impl Pass {
         self.pages.size()[1] * self.page_size
     }
 
+    /// The key rows of a pool in order of position.
+    ///
+    /// # Shapes
+    /// `pool` [N, I] -> [B, T, I].
+    pub fn gather(&self, pool: &Tensor) -> Tensor {
+        let [b, pages] = self.pages.size()[..] else { unreachable!("pages are [B, P]") };
+        let width = pool.size()[1];
+        let paged = pool.view([-1, self.page_size * width]).index_select(0, &self.pages.reshape([-1]));
+        paged.view([b, pages * self.page_size, width])
+    }
+
     /// Rows of the key pool that hold `positions`; -1 stays -1.
     ///
     /// # Shapes
@@ -52,6 +64,6 @@ impl Pass {
 pub struct Keys {
     /// Latent and rotated key side by side, one row a token. [N, R + Dr]
     pub rows: Tensor,
-    /// Indexer keys in order of position; absent in layers that share a selection. [B, T, Di]
-    pub index: Option<Tensor>,
+    /// Indexer keys; absent in layers that share a selection.
+    pub index: Option<IndexKeys>,
 }

@@ -1,8 +1,10 @@
-//! Attention over selected rows only: the plain definition, and the path on a CPU.
+//! Attention over selected rows only: the plain definition, and the choice of who computes it.
 //!
 //! `out[q, h] = sum_k softmax_k(scale * query[q, h] . rows[slots[q, k]]) * rows[slots[q, k]][..R]`
 
 use tch::{Kind, Tensor};
+
+use crate::ops::sparse_core;
 
 /// Gathered rows of one step hold at most this many numbers (64 MiB of float32); longer queries run in several steps.
 const GATHERED_MAX: i64 = 1 << 24;
@@ -14,6 +16,20 @@ const GATHERED_MAX: i64 = 1 << 24;
 /// # Shapes
 /// `query` [Q, H, R + Dr], `rows` [N, R + Dr], `slots` [Q, K] int64 in -1..N -> [Q, H, R], of `query`'s kind.
 pub fn sparse_attention(query: &Tensor, rows: &Tensor, slots: &Tensor, rank: i64, scale: f64) -> Tensor {
+    if sparse_core::fits(query, rows, Kind::Float) {
+        return sparse_core::attend(query, rows, slots, rank, scale);
+    }
+    if sparse_core::fits(query, rows, Kind::Double) {
+        return sparse_core::attend_double(query, rows, slots, rank, scale);
+    }
+    plain(query, rows, slots, rank, scale)
+}
+
+/// The definition, in libtorch's operations: differentiable, for every kind and device.
+///
+/// # Shapes
+/// As [`sparse_attention`].
+pub fn plain(query: &Tensor, rows: &Tensor, slots: &Tensor, rank: i64, scale: f64) -> Tensor {
     let (queries, selected, width) = (query.size()[0], slots.size()[1], rows.size()[1]);
     let step = (GATHERED_MAX / (selected * width)).clamp(1, queries.max(1));
     if step >= queries {
@@ -72,7 +88,7 @@ mod tests {
             let slots = Tensor::randint(case.rows, [case.queries, case.selected], (Kind::Int64, Device::Cpu));
             let drop = Tensor::rand([case.queries, case.selected], options).lt(case.invalid);
             let slots = slots.masked_fill(&drop, -1);
-            let found = sparse_attention(&query, &rows, &slots, rank, scale);
+            let found = plain(&query, &rows, &slots, rank, scale);
             for q in 0..case.queries {
                 let kept: Vec<i64> =
                     Vec::<i64>::try_from(slots.get(q)).unwrap().into_iter().filter(|&s| s >= 0).collect();

@@ -3,14 +3,19 @@
 //! The specification is the encoding script published with the model; there is no chat template. Bytes matter: JSON is
 //! written as Python's `json.dumps` writes it ([`json`]), strings inside parameters are raw, tool results stand in the
 //! order of their calls, and reasoning before the last user message is dropped. [`encode`] refuses what the format cannot
-//! express, [`parse`] accepts exactly the format and repairs nothing.
+//! express, [`parse`] accepts exactly the format and repairs nothing; [`mod@read`] takes what models really write, as it
+//! comes, and turns what it cannot understand into typed errors;
+//! [`mod@grammar`] makes a model write calls that can only be valid.
 
 mod encode;
+pub mod grammar;
 pub mod json;
 mod parse;
+pub mod read;
 
 pub use encode::{EncodeError, Options, encode};
 pub use parse::{ParseError, parse};
+pub use read::{Reader, read};
 
 /// Begin of sentence.
 pub const BOS: &str = "<｜begin▁of▁sentence｜>";

@@ -1,15 +1,18 @@
 //! Continuous batching over a paged cache.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
-use super::sampler::sample;
-use super::{Completion, Finish, Request};
-use crate::cache::{Cache, PAGE, Sequence};
-use crate::{Error, Model, Output, Result};
+use super::draw::draw;
+use super::grammar::Matcher;
+use super::{Completion, Counters, Drawn, Finish, Request};
+use crate::cache::{Cache, IndexFormat, PAGE, Sequence};
+use crate::tokenizer::Vocabulary;
+use crate::{Error, Model, Result};
 
 /// Limits of a generator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +21,7 @@ pub struct Options {
     pub batch_max: usize,
     /// Positions the cache may hold over all conversations.
     pub cache_tokens_max: usize,
-    /// Prompt tokens taken in one pass.
+    /// Prompt tokens read in one step, over all requests.
     pub prefill_tokens: usize,
     /// Conversations remembered, finished ones included (their prefixes serve new ones).
     pub conversations_max: usize,
@@ -30,43 +33,51 @@ impl Default for Options {
     }
 }
 
-/// Identifies a submitted request.
-type Ticket = u64;
-
 /// A model with a cache, running many requests side by side. Not shared between threads, but may move to another.
 #[derive(Debug)]
 pub struct Generator {
-    model: Model,
-    options: Options,
-    cache: Cache,
-    conversations: BTreeMap<u64, Conversation>,
-    waiting: VecDeque<(Ticket, Request)>,
-    running: Vec<Running>,
-    next_ticket: Ticket,
+    pub(super) model: Model,
+    pub(super) options: Options,
+    pub(super) vocabulary: Option<Arc<Vocabulary>>,
+    pub(super) cache: Cache,
+    pub(super) conversations: BTreeMap<u64, Conversation>,
+    pub(super) waiting: VecDeque<Job>,
+    pub(super) running: Vec<Running>,
+    pub(super) counters: Counters,
+    drawn: Vec<Drawn>,
+    next_ticket: u64,
     clock: u64,
 }
 
 /// What is cached of one conversation.
 #[derive(Debug, Default)]
-struct Conversation {
+pub(super) struct Conversation {
     /// One token for every cached position.
-    tokens: Vec<u32>,
-    sequence: Sequence,
+    pub tokens: Vec<u32>,
+    pub sequence: Sequence,
     /// When it last ran, for eviction.
-    used: u64,
+    pub used: u64,
     /// The caller has no more turns for it: the first to be evicted.
-    released: bool,
+    pub released: bool,
 }
 
-/// A request in the batch.
+/// A request and what has been drawn for it.
 #[derive(Debug)]
-struct Running {
-    ticket: Ticket,
-    request: Request,
-    conversation: Conversation,
-    stream: ChaCha8Rng,
-    completion: Completion,
-    done: bool,
+pub(super) struct Job {
+    pub ticket: u64,
+    pub request: Request,
+    pub stream: ChaCha8Rng,
+    pub completion: Completion,
+    /// Where the completion stands in the request's grammar.
+    pub matcher: Option<Matcher>,
+}
+
+/// A job with a place in the batch and in the cache.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub job: Job,
+    pub conversation: Conversation,
+    pub done: bool,
 }
 
 impl Generator {
@@ -76,13 +87,33 @@ impl Generator {
         Self {
             model,
             options,
+            vocabulary: None,
             cache,
             conversations: BTreeMap::new(),
             waiting: VecDeque::new(),
             running: Vec::new(),
+            counters: Counters::default(),
+            drawn: Vec::new(),
             next_ticket: 0,
             clock: 0,
         }
+    }
+
+    /// The same generator with indexer keys stored in another form; what was cached is given up.
+    ///
+    /// # Errors
+    /// [`Error::Cache`] if the model cannot have indexer keys of that format.
+    pub fn with_index_format(mut self, format: IndexFormat) -> Result<Self> {
+        self.conversations.clear();
+        self.cache = self.model.cache_with(self.options.cache_tokens_max, format)?;
+        Ok(self)
+    }
+
+    /// The same generator, knowing what text its tokens stand for: needed for stop texts.
+    #[must_use]
+    pub fn with_vocabulary(mut self, vocabulary: Arc<Vocabulary>) -> Self {
+        self.vocabulary = Some(vocabulary);
+        self
     }
 
     /// The model.
@@ -95,16 +126,24 @@ impl Generator {
         self.model
     }
 
+    /// What has been done so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
     /// Queue a request; [`Generator::step`] returns its completion under the number given here.
     ///
     /// # Errors
-    /// [`Error::Request`]: empty prompt, settings out of range, a conversation that already has a request, or a prompt
-    /// that cannot fit the cache; [`Error::Tokens`]: an id outside the vocabulary.
+    /// [`Error::Request`]: empty prompt, settings out of range, a conversation that already has a request, stop texts
+    /// without a vocabulary, or a prompt that cannot fit the cache; [`Error::Tokens`]: an id outside the vocabulary.
     pub fn submit(&mut self, request: Request) -> Result<u64> {
         self.check(&request)?;
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        self.waiting.push_back((ticket, request));
+        let mut stream = ChaCha8Rng::seed_from_u64(request.sampling.seed);
+        stream.set_stream(request.sampling.stream);
+        let matcher = request.grammar.as_ref().map(|grammar| grammar.start());
+        self.waiting.push_back(Job { ticket, request, stream, completion: Completion::empty(), matcher });
         Ok(ticket)
     }
 
@@ -120,18 +159,28 @@ impl Generator {
         if !(sampling.top_p > 0.0 && sampling.top_p <= 1.0) {
             return bad("top_p must lie in (0, 1]");
         }
+        if !(0.0..=1.0).contains(&sampling.min_p) {
+            return bad("min_p must lie in [0, 1]");
+        }
+        if request.stop.iter().any(String::is_empty) {
+            return bad("a stop text is empty");
+        }
+        if (!request.stop.is_empty() || request.grammar.is_some()) && self.vocabulary.is_none() {
+            return bad("stop texts and grammars need a generator that knows its vocabulary");
+        }
         let config = self.model.config();
         if let Some(position) = request.prompt.iter().position(|&id| i64::from(id) >= config.vocab_size) {
             let (id, vocabulary) = (i64::from(request.prompt[position]), config.vocab_size);
             return Err(crate::TokensError::OutsideVocabulary { row: 0, position, id, vocabulary }.into());
         }
-        let busy =
-            self.waiting.iter().map(|(_, other)| other).chain(self.running.iter().map(|running| &running.request));
-        if busy.into_iter().any(|other| other.conversation == request.conversation) {
+        let jobs = self.waiting.iter().chain(self.running.iter().map(|running| &running.job));
+        if jobs.into_iter().any(|other| other.request.conversation == request.conversation) {
             return bad("the conversation already has a request");
         }
         // One page more than the tokens need: a shared last page is copied before it is written.
-        if self.pages_at_most(request) > self.options.cache_tokens_max.div_ceil(PAGE) {
+        let context = config.max_position_embeddings as usize;
+        let pages = (request.prompt.len() + sampling.max_tokens).min(context).div_ceil(PAGE) + 1;
+        if pages > self.options.cache_tokens_max.div_ceil(PAGE) {
             return bad("prompt and max_tokens exceed the cache");
         }
         Ok(())
@@ -144,31 +193,58 @@ impl Generator {
         }
     }
 
+    /// End a request early: it is answered by the next [`Generator::step`] with what has been drawn, as
+    /// [`Finish::Cancelled`].
+    pub fn cancel(&mut self, ticket: u64) {
+        for job in self.waiting.iter_mut().chain(self.running.iter_mut().map(|running| &mut running.job)) {
+            if job.ticket == ticket {
+                job.completion.finish = Finish::Cancelled;
+            }
+        }
+    }
+
     /// Whether nothing is waiting or running.
     pub fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.running.is_empty()
     }
 
-    /// Admit what fits, take one token further in every running request, and return what finished, in the order of
-    /// submission.
+    /// Tokens drawn since the last call, in the order they were drawn.
+    pub fn take_drawn(&mut self) -> Vec<Drawn> {
+        std::mem::take(&mut self.drawn)
+    }
+
+    /// Admit what fits, take one token further in every request whose prompt has been read, read on in the others, and
+    /// return what finished, in the order of submission.
     ///
     /// # Errors
     /// [`Error::Torch`] and [`Error::Cache`] are our own failures: the generator should be dropped.
     pub fn step(&mut self) -> Result<Vec<(u64, Completion)>> {
-        // Requests admitted now draw their first token from the prompt's pass; the others take a step together.
-        let before = self.running.len();
-        self.advance(before)?;
-        self.admit()?;
+        self.drawn.clear();
+        let mut finished = self.drop_cancelled();
+        self.admit();
+        self.decode()?;
+        self.prefill()?;
         let (done, running) = std::mem::take(&mut self.running).into_iter().partition(|running: &Running| running.done);
         self.running = running;
-        let mut finished = Vec::new();
-        for running in done {
-            self.conversations.insert(running.request.conversation, running.conversation);
-            finished.push((running.ticket, running.completion));
+        for Running { job, conversation, .. } in done {
+            self.conversations.insert(job.request.conversation, conversation);
+            finished.push((job.ticket, job.completion));
         }
         finished.sort_by_key(|(ticket, _)| *ticket);
         self.forget_surplus();
         Ok(finished)
+    }
+
+    fn drop_cancelled(&mut self) -> Vec<(u64, Completion)> {
+        for running in &mut self.running {
+            running.done |= running.job.completion.finish == Finish::Cancelled;
+        }
+        let (gone, kept) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|job: &Job| job.completion.finish == Finish::Cancelled);
+        self.waiting = kept;
+        let gone: VecDeque<Job> = gone;
+        gone.into_iter().map(|job| (job.ticket, job.completion)).collect()
     }
 
     /// Run all of `requests` and return their completions in the same order.
@@ -195,213 +271,122 @@ impl Generator {
         Ok(found.into_values().collect())
     }
 
-    /// Feed the last token of the first `count` running requests and draw the next one for each.
-    fn advance(&mut self, count: usize) -> Result<()> {
-        if count == 0 {
-            return Ok(());
-        }
-        let batch = &mut self.running[..count];
-        let last: Vec<i64> = batch.iter().map(|running| i64::from(running.last_token())).collect();
-        let tokens = Tensor::from_slice(&last).view([-1, 1]).to_device(self.model.device());
-        let mut sequences: Vec<&mut Sequence> =
-            batch.iter_mut().map(|running| &mut running.conversation.sequence).collect();
-        let output = self.model.extend(&tokens, &mut self.cache, &mut sequences)?;
-        for running in batch.iter_mut() {
-            let token = running.last_token();
-            running.conversation.tokens.push(token);
-        }
-        draw(&self.model, batch, &output)
+    /// Take one token further in every request that has a single token left to run.
+    fn decode(&mut self) -> Result<()> {
+        self.make_room_for(|running| usize::from(running.pending() == 1));
+        let ready = |running: &&mut Running| !running.done && running.pending() == 1;
+        let batch: Vec<&mut Running> = self.running.iter_mut().filter(ready).collect();
+        run(&self.model, &mut self.cache, batch, 1, &mut self.drawn, &mut self.counters, self.vocabulary.as_deref())
     }
 
-    /// Start waiting requests while there is room in the batch and in the cache.
-    fn admit(&mut self) -> Result<()> {
-        while self.running.len() < self.options.batch_max {
-            let Some((_, request)) = self.waiting.front() else { break };
-            let needed = self.pages_at_most(request);
-            let conversation = request.conversation;
-            if !self.make_room(needed, conversation) {
-                break;
+    /// Read up to `prefill_tokens` of the prompts that are not yet in the cache, the oldest request first.
+    fn prefill(&mut self) -> Result<()> {
+        let mut budget = self.options.prefill_tokens.max(1);
+        // Preemption removes the youngest, which stand behind, so that an index stays valid.
+        let mut index = 0;
+        while index < self.running.len() && budget > 0 {
+            let running = &self.running[index];
+            // A single pending token is the next step's to decode.
+            if running.done || running.pending() == 1 {
+                index += 1;
+                continue;
             }
-            let (ticket, request) = self.waiting.pop_front().expect("looked at above");
-            let running = self.start(ticket, request)?;
-            self.running.push(running);
+            let (ticket, count) = (running.job.ticket, running.pending().min(budget));
+            self.make_room_for(|running| if running.job.ticket == ticket { count } else { 0 });
+            // If only requests that are done hold the pages, it gave way itself.
+            let Some(running) = self.running.get_mut(index).filter(|running| running.job.ticket == ticket) else {
+                continue;
+            };
+            let (drawn, counters) = (&mut self.drawn, &mut self.counters);
+            run(&self.model, &mut self.cache, vec![running], count, drawn, counters, self.vocabulary.as_deref())?;
+            budget -= count;
+            index += 1;
         }
         Ok(())
     }
 
-    /// Pages a request can come to hold.
-    fn pages_at_most(&self, request: &Request) -> usize {
-        let context = self.model.config().max_position_embeddings as usize;
-        (request.prompt.len() + request.sampling.max_tokens).min(context).div_ceil(PAGE) + 1
-    }
-
-    /// Evict idle conversations, released ones first, until `needed` pages are free beside what running requests may
-    /// still take. Whether that succeeded. `keep` is evicted last, for its prefix is about to be used.
-    fn make_room(&mut self, needed: usize, keep: u64) -> bool {
-        let promised: usize = self
-            .running
-            .iter()
-            .map(|running| {
-                self.pages_at_most(&running.request).saturating_sub(running.conversation.sequence.len() / PAGE)
-            })
-            .sum();
-        loop {
-            if self.cache.tokens_free() / PAGE >= needed + promised {
-                return true;
-            }
-            let oldest =
-                self.conversations.iter().min_by_key(|(id, found)| (**id == keep, !found.released, found.used));
-            let Some((&id, _)) = oldest else { return false };
-            self.evict(id);
-        }
-    }
-
-    fn evict(&mut self, id: u64) {
-        if let Some(conversation) = self.conversations.remove(&id) {
-            self.cache.release(conversation.sequence);
-        }
-    }
-
-    fn forget_surplus(&mut self) {
-        while self.conversations.len() > self.options.conversations_max {
-            let oldest = self.conversations.iter().min_by_key(|(_, found)| (!found.released, found.used));
-            let id = *oldest.expect("there are more than the limit").0;
-            self.evict(id);
-        }
-    }
-
-    /// Run the part of the prompt that no cache holds, and draw the first token.
-    fn start(&mut self, ticket: Ticket, request: Request) -> Result<Running> {
+    /// Give a job its place in the batch, with the longest prefix any cache holds.
+    pub(super) fn start(&mut self, job: Job) {
         self.clock += 1;
-        let mut conversation = self.prefix(&request);
+        let known: Vec<u32> = job.known().collect();
+        let mut conversation = self.prefix(job.request.conversation, &known);
         conversation.used = self.clock;
-        let mut stream = ChaCha8Rng::seed_from_u64(request.sampling.seed);
-        stream.set_stream(request.sampling.stream);
-        let completion = Completion {
+        let mut running = Running { job, conversation, done: false };
+        let (request, completion) = (&running.job.request, &mut running.job.completion);
+        if completion.token_ids.is_empty() {
+            completion.reused_tokens = running.conversation.tokens.len();
+            self.counters.reused += completion.reused_tokens as u64;
+        }
+        if request.prompt.len() >= self.model.config().max_position_embeddings as usize {
+            completion.finish = Finish::Context;
+            running.done = true;
+        } else if request.sampling.max_tokens == 0 {
+            running.done = true;
+        }
+        self.running.push(running);
+    }
+}
+
+/// Run the next `count` pending tokens of every request of `batch` in one pass, and draw a token where none are left.
+fn run(
+    model: &Model,
+    cache: &mut Cache,
+    mut batch: Vec<&mut Running>,
+    count: usize,
+    drawn: &mut Vec<Drawn>,
+    counters: &mut Counters,
+    vocabulary: Option<&Vocabulary>,
+) -> Result<()> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Vec<u32>> = batch.iter().map(|running| running.next_tokens(count)).collect();
+    let flat: Vec<i64> = ids.iter().flatten().map(|&id| i64::from(id)).collect();
+    let tokens = Tensor::from_slice(&flat).view([batch.len() as i64, -1]).to_device(model.device());
+    let mut sequences: Vec<&mut Sequence> =
+        batch.iter_mut().map(|running| &mut running.conversation.sequence).collect();
+    let output = model.extend(&tokens, cache, &mut sequences)?;
+    for (running, ids) in batch.iter_mut().zip(ids) {
+        running.conversation.tokens.extend(ids);
+    }
+    counters.prefilled += flat.len() as u64;
+    // All rows of a batch have the same number of tokens left: none, or the single row is a prompt that goes on.
+    if batch[0].pending() == 0 {
+        counters.drawn += batch.len() as u64;
+        draw(model, batch, output.last(), drawn, vocabulary)?;
+    }
+    Ok(())
+}
+
+impl Job {
+    /// Prompt and drawn tokens.
+    pub fn known(&self) -> impl Iterator<Item = u32> {
+        self.request.prompt.iter().chain(&self.completion.token_ids).copied()
+    }
+}
+
+impl Running {
+    /// Known tokens that are not in the cache. At least one while a token is to be drawn.
+    pub fn pending(&self) -> usize {
+        self.job.request.prompt.len() + self.job.completion.token_ids.len() - self.conversation.tokens.len()
+    }
+
+    fn next_tokens(&self, count: usize) -> Vec<u32> {
+        self.job.known().skip(self.conversation.tokens.len()).take(count).collect()
+    }
+}
+
+impl Completion {
+    fn empty() -> Self {
+        Self {
             token_ids: Vec::new(),
             logprobs: Vec::new(),
             kept: Vec::new(),
             kept_ids: Vec::new(),
             experts: Vec::new(),
+            likeliest: Vec::new(),
             finish: Finish::Length,
-            reused_tokens: conversation.tokens.len(),
-        };
-        let mut running = Running { ticket, request, conversation, stream, completion, done: false };
-        let context = self.model.config().max_position_embeddings as usize;
-        if running.request.prompt.len() >= context {
-            running.completion.finish = Finish::Context;
-            running.done = true;
-        } else if running.request.sampling.max_tokens == 0 {
-            running.done = true;
-        }
-        if running.done {
-            return Ok(running);
-        }
-        let mut output = None;
-        let rest = running.request.prompt[running.conversation.tokens.len()..].to_vec();
-        for chunk in rest.chunks(self.options.prefill_tokens.max(1)) {
-            let ids: Vec<i64> = chunk.iter().map(|&id| i64::from(id)).collect();
-            let tokens = Tensor::from_slice(&ids).view([1, -1]).to_device(self.model.device());
-            output = Some(self.model.extend(&tokens, &mut self.cache, &mut [&mut running.conversation.sequence])?);
-            running.conversation.tokens.extend_from_slice(chunk);
-        }
-        let output = output.expect("at least the last prompt token is run");
-        draw(&self.model, std::slice::from_mut(&mut running), &output.last())?;
-        Ok(running)
-    }
-
-    /// The longest cached prefix of a prompt, less its last token: the conversation's own, or a fork of another's.
-    fn prefix(&mut self, request: &Request) -> Conversation {
-        let usable = &request.prompt[..request.prompt.len() - 1];
-        let common = |tokens: &[u32]| tokens.iter().zip(usable).take_while(|(a, b)| a == b).count();
-        let own = self.conversations.remove(&request.conversation);
-        let own_length = own.as_ref().map_or(0, |own| common(&own.tokens));
-        let others = self.conversations.values().chain(self.running.iter().map(|running| &running.conversation));
-        let donor = others.map(|other| (common(&other.tokens), other)).max_by_key(|(length, _)| *length);
-        let (length, mut conversation) = match (own, donor) {
-            (own, Some((length, other))) if length > own_length => {
-                let fork = Conversation {
-                    tokens: other.tokens.clone(),
-                    sequence: self.cache.fork(&other.sequence),
-                    ..Default::default()
-                };
-                if let Some(own) = own {
-                    self.cache.release(own.sequence);
-                }
-                (length, fork)
-            }
-            (own, _) => (own_length, own.unwrap_or_default()),
-        };
-        self.cache.truncate(&mut conversation.sequence, length);
-        conversation.tokens.truncate(length);
-        conversation.released = false;
-        conversation
-    }
-}
-
-impl Running {
-    fn last_token(&self) -> u32 {
-        *self.completion.token_ids.last().expect("a running request has drawn a token")
-    }
-}
-
-impl Output {
-    /// Only the last position of a single row.
-    fn last(self) -> Self {
-        let length = self.hidden.size()[1];
-        let mut trace = self.trace;
-        trace.experts = trace.experts.iter().map(|experts| experts.narrow(0, length - 1, 1)).collect();
-        Self { hidden: self.hidden.narrow(1, length - 1, 1), trace }
-    }
-}
-
-/// Draw one token for every request from a pass of one position each.
-fn draw(model: &Model, batch: &mut [Running], output: &Output) -> Result<()> {
-    let config = model.config();
-    let vocabulary = config.vocab_size as usize;
-    let scores = tch::no_grad(|| model.logits(&output.hidden)).to_kind(Kind::Float).to_device(Device::Cpu).contiguous();
-    let mut logits = vec![0f32; batch.len() * vocabulary];
-    let count = logits.len();
-    scores.f_copy_data(&mut logits, count)?;
-    let experts =
-        if batch.iter().any(|running| running.request.record.experts) { Some(experts_by_row(output)?) } else { None };
-    for (row, running) in batch.iter_mut().enumerate() {
-        let sampling = running.request.sampling;
-        let sampled = sample(&logits[row * vocabulary..][..vocabulary], &sampling, &mut running.stream);
-        let completion = &mut running.completion;
-        completion.token_ids.push(sampled.id);
-        completion.logprobs.push(sampled.logprob);
-        completion.kept.push(sampled.kept.len() as u32);
-        if running.request.record.kept_ids {
-            completion.kept_ids.extend(sampled.kept);
-        }
-        if let (true, Some(experts)) = (running.request.record.experts, &experts) {
-            completion.experts.extend_from_slice(&experts[row]);
-        }
-        let drawn = completion.token_ids.len();
-        let full = running.request.prompt.len() + drawn >= config.max_position_embeddings as usize;
-        let finish = if i64::from(sampled.id) == config.eos_token_id {
-            Some(Finish::Eos)
-        } else if full {
-            Some(Finish::Context)
-        } else {
-            (drawn >= sampling.max_tokens).then_some(Finish::Length)
-        };
-        if let Some(finish) = finish {
-            completion.finish = finish;
-            running.done = true;
+            reused_tokens: 0,
         }
     }
-    Ok(())
-}
-
-/// Routed experts of each row, first mixture layer first.
-fn experts_by_row(output: &Output) -> Result<Vec<Vec<u16>>> {
-    let mut rows: Vec<Vec<u16>> = vec![Vec::new(); output.hidden.size()[0] as usize];
-    for layer in &output.trace.experts {
-        for (row, ids) in rows.iter_mut().zip(Vec::<Vec<i64>>::try_from(layer)?) {
-            row.extend(ids.into_iter().map(|id| id as u16));
-        }
-    }
-    Ok(rows)
 }

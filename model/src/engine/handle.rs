@@ -1,16 +1,26 @@
 //! A generator on its own thread.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use super::{Completion, Generator, Request};
+use super::{Completion, Drawn, Generator, Request};
 use crate::{Error, Result};
 
-/// Called once, on the engine's thread, with the completion or why there is none.
-type Reply = Box<dyn FnOnce(Result<Completion>) + Send>;
+/// What a caller that streams is told.
+#[derive(Debug)]
+pub enum Event {
+    /// One more token.
+    Drawn(Drawn),
+    /// The last event: the completion, or why there is none.
+    Finished(Result<Completion>),
+}
+
+/// Called on the engine's thread with each event of a request. To break is to cancel the request.
+type Listener = Box<dyn FnMut(Event) -> ControlFlow<()> + Send>;
 
 enum Message {
-    Generate(Request, Reply),
+    Generate(Request, Listener),
     Release(u64),
 }
 
@@ -41,7 +51,28 @@ impl EngineHandle {
     /// # Errors
     /// [`Error::EngineEnded`].
     pub fn submit(&self, request: Request, reply: impl FnOnce(Result<Completion>) + Send + 'static) -> Result<()> {
-        self.sender.send(Message::Generate(request, Box::new(reply))).map_err(|_| Error::EngineEnded)
+        let mut reply = Some(reply);
+        self.stream(request, move |event| {
+            if let Event::Finished(result) = event
+                && let Some(reply) = reply.take()
+            {
+                reply(result);
+            }
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// Ask for a completion token by token and return at once; `listener` is called on the engine's thread and must not
+    /// block. If it breaks, the request is cancelled and the last event follows soon.
+    ///
+    /// # Errors
+    /// [`Error::EngineEnded`].
+    pub fn stream(
+        &self,
+        request: Request,
+        listener: impl FnMut(Event) -> ControlFlow<()> + Send + 'static,
+    ) -> Result<()> {
+        self.sender.send(Message::Generate(request, Box::new(listener))).map_err(|_| Error::EngineEnded)
     }
 
     /// Ask for a completion and wait for it. For blocking threads; other requests run meanwhile.
@@ -64,7 +95,7 @@ impl EngineHandle {
 
 /// The engine's thread: take messages as they come, step while there is work.
 fn serve(mut generator: Generator, receiver: &Receiver<Message>) {
-    let mut replies: BTreeMap<u64, Reply> = BTreeMap::new();
+    let mut listeners: BTreeMap<u64, Listener> = BTreeMap::new();
     loop {
         let message = if generator.is_idle() {
             match receiver.recv() {
@@ -75,23 +106,33 @@ fn serve(mut generator: Generator, receiver: &Receiver<Message>) {
             receiver.try_recv().ok()
         };
         match message {
-            Some(Message::Generate(request, reply)) => match generator.submit(request) {
-                Ok(ticket) => drop(replies.insert(ticket, reply)),
-                Err(error) => reply(Err(error)),
+            Some(Message::Generate(request, mut listener)) => match generator.submit(request) {
+                Ok(ticket) => drop(listeners.insert(ticket, listener)),
+                Err(error) => {
+                    let _ = listener(Event::Finished(Err(error)));
+                }
             },
             Some(Message::Release(conversation)) => generator.release(conversation),
             None => match generator.step() {
                 Ok(finished) => {
+                    for drawn in generator.take_drawn() {
+                        let ticket = drawn.ticket;
+                        let listener = listeners.get_mut(&ticket);
+                        if listener.is_some_and(|listener| listener(Event::Drawn(drawn)).is_break()) {
+                            generator.cancel(ticket);
+                        }
+                    }
                     for (ticket, completion) in finished {
-                        if let Some(reply) = replies.remove(&ticket) {
-                            reply(Ok(completion));
+                        if let Some(mut listener) = listeners.remove(&ticket) {
+                            // The request is over; a wish to cancel it comes too late.
+                            let _ = listener(Event::Finished(Ok(completion)));
                         }
                     }
                 }
-                // The generator's state is unknown: end, which drops every waiting reply.
+                // The generator's state is unknown: end, which drops every waiting listener.
                 Err(error) => {
-                    if let Some((_, reply)) = replies.pop_first() {
-                        reply(Err(error));
+                    if let Some((_, mut listener)) = listeners.pop_first() {
+                        let _ = listener(Event::Finished(Err(error)));
                     }
                     return;
                 }

@@ -1,7 +1,9 @@
 //! Generation for many conversations at once.
 //!
-//! [`Generator`] batches: every step takes one token further in each running request, and waiting requests join as soon
-//! as there is room. A conversation's cached prefix is kept from turn to turn; a new conversation starts from the longest
+//! [`Generator`] batches: every step takes one token further in each running request and up to `prefill_tokens` of the
+//! prompts that are still being read, so that a long prompt does not hold up the others. Waiting requests join when their
+//! prompt has room in the cache; if the cache fills up while they grow, idle conversations are forgotten first, then the
+//! youngest request gives way and is run again later, with the same result. A conversation's cached prefix is kept from turn to turn; a new conversation starts from the longest
 //! prefix any other has (all samples of a group, all tasks of an environment). [`EngineHandle`] runs a generator on its
 //! own thread and can be called from anywhere.
 //!
@@ -10,12 +12,18 @@
 //! Each request draws from its own ChaCha stream. This holds for one thread ([`crate::runtime::set_threads`]), which is
 //! also fastest for small models.
 
+mod draw;
 mod generator;
+pub mod grammar;
 mod handle;
+mod room;
 mod sampler;
 
+use std::sync::Arc;
+
 pub use generator::{Generator, Options};
-pub use handle::EngineHandle;
+use grammar::Grammar;
+pub use handle::{EngineHandle, Event};
 pub use sampler::{Sampled, sample};
 
 /// How to choose tokens.
@@ -23,8 +31,13 @@ pub use sampler::{Sampled, sample};
 pub struct Sampling {
     /// Logits are divided by it; 0 takes the likeliest token, ties to the lowest id.
     pub temperature: f64,
-    /// Only the likeliest tokens that together reach this probability are kept (after temperature); 1 keeps all.
+    /// Only this many likeliest tokens are kept; 0 keeps all.
+    pub top_k: usize,
+    /// Only the likeliest tokens that together reach this probability are kept (after temperature and `top_k`); 1 keeps
+    /// all.
     pub top_p: f64,
+    /// Only tokens with at least this share of the likeliest token's probability are kept; 0 keeps all.
+    pub min_p: f64,
     /// At most this many tokens.
     pub max_tokens: usize,
     /// Seed of the ChaCha stream.
@@ -35,7 +48,7 @@ pub struct Sampling {
 
 impl Default for Sampling {
     fn default() -> Self {
-        Self { temperature: 1.0, top_p: 1.0, max_tokens: 512, seed: 0, stream: 0 }
+        Self { temperature: 1.0, top_k: 0, top_p: 1.0, min_p: 0.0, max_tokens: 512, seed: 0, stream: 0 }
     }
 }
 
@@ -47,8 +60,21 @@ pub struct Request {
     /// The whole prompt.
     pub prompt: Vec<u32>,
     pub sampling: Sampling,
+    /// A completion ends with the token whose bytes complete one of these texts ([`Finish::Stop`]). Needs a generator
+    /// with a vocabulary ([`Generator::with_vocabulary`]).
+    pub stop: Vec<String>,
+    /// What may be said: tokens that the grammar does not allow are never drawn, and the completion ends only where it may.
+    /// Log-probabilities are those of the renormalised rest. Needs a vocabulary as well.
+    pub grammar: Option<Arc<Grammar>>,
     /// What to record beyond tokens and probabilities.
     pub record: Record,
+}
+
+impl Request {
+    /// A request without stop texts that records tokens and probabilities only.
+    pub fn new(conversation: u64, prompt: Vec<u32>, sampling: Sampling) -> Self {
+        Self { conversation, prompt, sampling, stop: Vec::new(), grammar: None, record: Record::default() }
+    }
 }
 
 /// Recording that costs memory.
@@ -58,6 +84,9 @@ pub struct Record {
     pub experts: bool,
     /// The ids of every kept set (their sizes are always recorded).
     pub kept_ids: bool,
+    /// How many of the likeliest tokens to record at each position, with the probabilities of the model itself (before
+    /// temperature and cuts).
+    pub likeliest: Option<usize>,
 }
 
 /// Why a completion ended.
@@ -65,19 +94,25 @@ pub struct Record {
 pub enum Finish {
     /// The end-of-sentence token was drawn (and is the last token).
     Eos,
+    /// A stop text was completed by the last token.
+    Stop,
     /// `max_tokens` was reached.
     Length,
     /// The context is full, or the prompt alone filled it.
     Context,
+    /// The caller gave up.
+    Cancelled,
 }
 
 impl Finish {
-    /// `eos`, `length` or `context`.
+    /// `eos`, `stop`, `length`, `context` or `cancelled`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Eos => "eos",
+            Self::Stop => "stop",
             Self::Length => "length",
             Self::Context => "context",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -97,7 +132,43 @@ pub struct Completion {
     /// [tokens, mixture layers, active experts] flattened: routing at the position that predicted the token, ascending in
     /// a row; empty unless recorded.
     pub experts: Vec<u16>,
+    /// A token each: the model's own log-probability of it and of the likeliest tokens, best first; empty unless recorded.
+    pub likeliest: Vec<Likeliest>,
     pub finish: Finish,
     /// Prompt tokens that were found in the cache.
     pub reused_tokens: usize,
+}
+
+/// What the model itself thought at one position, before temperature and cuts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Likeliest {
+    /// Log-probability of the token that was drawn.
+    pub drawn: f32,
+    /// Ids and log-probabilities, best first, ties to the lowest id.
+    pub best: Vec<(u32, f32)>,
+}
+
+/// A token as it is drawn, for callers that stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawn {
+    /// Number of the request, as [`Generator::submit`] gave it.
+    pub ticket: u64,
+    pub id: u32,
+    /// As in [`Completion::logprobs`].
+    pub logprob: f32,
+    /// As in [`Completion::likeliest`].
+    pub likeliest: Option<Likeliest>,
+}
+
+/// What a generator has done so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counters {
+    /// Tokens run to fill the cache, not counting those found there.
+    pub prefilled: u64,
+    /// Tokens of prompts that were found in the cache.
+    pub reused: u64,
+    /// Tokens drawn.
+    pub drawn: u64,
+    /// Requests that lost their place in the cache to another and were run again later.
+    pub preempted: u64,
 }

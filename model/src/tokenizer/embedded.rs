@@ -1,4 +1,4 @@
-//! Byte-level tokenizer of the embedded example models.
+//! The vocabulary of the embedded example models.
 //!
 //! Ids 0..=255 are bytes, so every text has an encoding and decoding is exact. From 256 on come the special tokens of
 //! the message format ([`crate::dsml`]), then whole tags and other frequent fragments of tool prompts, the longest being
@@ -6,10 +6,12 @@
 //! greedily, longest token first. The list is part of a checkpoint's meaning: entries are only ever appended.
 //!
 //! Special tokens are recognised wherever their text stands, as in the published model: whoever puts foreign text into
-//! a prompt and does not want that uses [`Tokenizer::encode_plain`].
+//! a prompt and does not want that uses [`Embedded::encode_plain`].
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::Vocabulary;
 use crate::dsml;
 
 /// Begin of sentence.
@@ -200,22 +202,21 @@ const TAG_IDS: Range<u32> = {
 const USED: usize = TAG_IDS.end as usize + FRAGMENTS.len();
 const _: () = assert!(USED <= VOCABULARY);
 
-/// Splits text into ids and joins ids to bytes.
+/// The embedded vocabulary.
 #[derive(Debug)]
-pub struct Tokenizer {
-    /// Every id's bytes; none where unused.
-    tokens: Vec<Vec<u8>>,
+pub struct Embedded {
+    vocabulary: Arc<Vocabulary>,
     /// By first byte: the longer tokens that start so, longest first.
     longer: Vec<Vec<u32>>,
 }
 
-impl Default for Tokenizer {
+impl Default for Embedded {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Tokenizer {
+impl Embedded {
     /// The one vocabulary there is.
     pub fn new() -> Self {
         let texts = SPECIAL.iter().chain(&TAGS).chain(&FRAGMENTS);
@@ -228,12 +229,12 @@ impl Tokenizer {
         for ids in &mut longer {
             ids.sort_by_key(|&id| (std::cmp::Reverse(tokens[id as usize].len()), id));
         }
-        Self { tokens, longer }
+        Self { vocabulary: Arc::new(Vocabulary::new(tokens)), longer }
     }
 
-    /// The bytes of an id, or none if the id is unused.
-    pub fn bytes(&self, id: u32) -> Option<&[u8]> {
-        self.tokens.get(id as usize).map(Vec::as_slice)
+    /// What the ids stand for.
+    pub fn vocabulary(&self) -> &Arc<Vocabulary> {
+        &self.vocabulary
     }
 
     /// Whether an id is a tag of the message format (or the bar token that starts one).
@@ -254,36 +255,14 @@ impl Tokenizer {
         })
     }
 
-    /// Split `text`, keeping `known` where it is a prefix: what a model sampled stays exactly as it was sampled, though
-    /// greedy splitting might choose other tokens for the same bytes. If `known` is no prefix, it is ignored.
-    pub fn encode_after(&self, known: &[u32], text: &str) -> Vec<u32> {
-        let mut rest = text.as_bytes();
-        for &id in known {
-            match self.bytes(id).and_then(|bytes| rest.strip_prefix(bytes)) {
-                Some(shorter) => rest = shorter,
-                None => return self.encode(text),
-            }
-        }
-        let mut ids = known.to_vec();
-        ids.extend(self.split(rest, |_| true));
-        ids
-    }
-
-    /// The bytes of all ids; unused ids have none.
-    pub fn decode(&self, ids: &[u32]) -> Vec<u8> {
-        ids.iter().filter_map(|&id| self.bytes(id)).flatten().copied().collect()
-    }
-
     fn split(&self, bytes: &[u8], allowed: impl Fn(&[u8]) -> bool) -> Vec<u32> {
         let mut ids = Vec::with_capacity(bytes.len() / 3);
         let mut rest = bytes;
         while let Some(&first) = rest.first() {
-            let fits = |id: &u32| {
-                let token = self.tokens[*id as usize].as_slice();
-                rest.starts_with(token) && allowed(token)
-            };
+            let token = |id: u32| self.vocabulary.bytes(id).expect("listed ids are used");
+            let fits = |id: &u32| rest.starts_with(token(*id)) && allowed(token(*id));
             let id = self.longer[first as usize].iter().copied().find(fits).unwrap_or(u32::from(first));
-            rest = &rest[self.tokens[id as usize].len()..];
+            rest = &rest[token(id).len()..];
             ids.push(id);
         }
         ids
@@ -297,43 +276,31 @@ mod tests {
 
     #[test]
     fn ids_are_where_the_constants_say() {
-        let tokenizer = Tokenizer::new();
-        assert_eq!(tokenizer.bytes(BOS), Some(dsml::BOS.as_bytes()));
-        assert_eq!(tokenizer.bytes(EOS), Some(dsml::EOS.as_bytes()));
-        assert_eq!(tokenizer.tokens.len(), USED);
-        assert_eq!(tokenizer.bytes(USED as u32), None);
-        let distinct: std::collections::BTreeSet<_> = tokenizer.tokens.iter().collect();
+        let embedded = Embedded::new();
+        assert_eq!(embedded.vocabulary.bytes(BOS), Some(dsml::BOS.as_bytes()));
+        assert_eq!(embedded.vocabulary.bytes(EOS), Some(dsml::EOS.as_bytes()));
+        assert_eq!(embedded.vocabulary.tokens.len(), USED);
+        assert_eq!(embedded.vocabulary.bytes(USED as u32), None);
+        let distinct: std::collections::BTreeSet<_> = embedded.vocabulary.tokens.iter().collect();
         assert_eq!(distinct.len(), USED, "no token twice");
-        assert!(tokenizer.is_tag(TAG_IDS.start) && tokenizer.is_tag(262) && !tokenizer.is_tag(EOS));
+        assert!(embedded.is_tag(TAG_IDS.start) && embedded.is_tag(262) && !embedded.is_tag(EOS));
     }
 
     #[test]
     fn tags_and_instructions_are_single_tokens() {
-        let tokenizer = Tokenizer::new();
-        assert_eq!(tokenizer.encode(dsml::BOS), [BOS]);
-        assert_eq!(tokenizer.encode(dsml::TOOLS_BEFORE).len(), 1);
-        assert_eq!(tokenizer.encode("\n\n<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"f\">\n").len(), 3);
+        let embedded = Embedded::new();
+        assert_eq!(embedded.encode(dsml::BOS), [BOS]);
+        assert_eq!(embedded.encode(dsml::TOOLS_BEFORE).len(), 1);
+        assert_eq!(embedded.encode("\n\n<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"f\">\n").len(), 3);
     }
 
     #[test]
     fn foreign_text_yields_no_special_token() {
-        let tokenizer = Tokenizer::new();
+        let embedded = Embedded::new();
         let text = "<｜User｜>hi<｜end▁of▁sentence｜></think>\n\n<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"";
-        let ids = tokenizer.encode_plain(text);
+        let ids = embedded.encode_plain(text);
         assert!(ids.iter().all(|id| !(BOS..TAG_IDS.start).contains(id)), "{ids:?}");
-        assert_eq!(tokenizer.decode(&ids), text.as_bytes());
-    }
-
-    #[test]
-    fn sampled_tokens_stay_as_they_were_sampled() {
-        let tokenizer = Tokenizer::new();
-        let known = [BOS, u32::from(b't'), u32::from(b'h')];
-        assert_eq!(
-            tokenizer.encode_after(&known, "<｜begin▁of▁sentence｜>the"),
-            [&known[..], &[u32::from(b'e')]].concat()
-        );
-        assert_eq!(tokenizer.encode_after(&[u32::from(b'x')], "the"), tokenizer.encode("the"));
-        assert_eq!(tokenizer.encode_after(&[VOCABULARY as u32], "the"), tokenizer.encode("the"));
+        assert_eq!(embedded.vocabulary.decode(&ids), text.as_bytes());
     }
 
     proptest! {
@@ -343,10 +310,10 @@ mod tests {
             any::<String>(),
             prop::sample::select(SPECIAL.iter().chain(&TAGS).chain(&FRAGMENTS).map(|s| (*s).to_owned()).collect::<Vec<_>>()),
         ], 0..12)) {
-            let (tokenizer, text) = (Tokenizer::new(), parts.concat());
-            prop_assert_eq!(tokenizer.decode(&tokenizer.encode(&text)), text.as_bytes());
-            prop_assert_eq!(tokenizer.decode(&tokenizer.encode_plain(&text)), text.as_bytes());
-            prop_assert!(tokenizer.encode(&text).iter().all(|&id| (id as usize) < USED));
+            let (embedded, text) = (Embedded::new(), parts.concat());
+            prop_assert_eq!(embedded.vocabulary.decode(&embedded.encode(&text)), text.as_bytes());
+            prop_assert_eq!(embedded.vocabulary.decode(&embedded.encode_plain(&text)), text.as_bytes());
+            prop_assert!(embedded.encode(&text).iter().all(|&id| (id as usize) < USED));
         }
     }
 }

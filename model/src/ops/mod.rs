@@ -1,0 +1,128 @@
+//! Kernels for the parts of a pass that libtorch has no fast operation for, and the choice between them and the plain
+//! definitions.
+//!
+//! - [`index_scan`]: indexer scores of a quantised key cache with the best positions picked on the way.
+//! - [`sparse_core`]: attention over selected rows.
+//! - [`product`]: matrix products whose rows do not depend on their company.
+//! - [`best`]: the running top-k both kinds of scan use.
+//!
+//! They run on one or all cores ([`crate::runtime::set_threads`]) with the same bits: work is split only where no sum is.
+//! They need AVX-512 with VNNI; [`available`] says whether this machine has it, and without it the plain definitions run.
+
+#![expect(unsafe_code, reason = "vector loads and the memory of tensors")]
+
+pub mod best;
+pub mod index_scan;
+pub mod product;
+pub mod sparse_core;
+
+use tch::{Kind, Tensor};
+
+/// Whether this machine can run the kernels.
+pub fn available() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vnni")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
+/// Split `0..count` into one range a thread and run them side by side; each range starts at a multiple of `grain`.
+pub(crate) fn side_by_side<T: Send>(
+    count: usize,
+    grain: usize,
+    work: impl Fn(std::ops::Range<usize>) -> T + Sync,
+) -> Vec<T> {
+    let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1);
+    let grains = count.div_ceil(grain);
+    let parts = threads.min(grains).max(1);
+    let range =
+        |part: usize| (grains * part / parts * grain).min(count)..(grains * (part + 1) / parts * grain).min(count);
+    if parts == 1 {
+        return vec![work(0..count)];
+    }
+    let mut results: Vec<Option<T>> = (0..parts).map(|_| None).collect();
+    rayon::scope(|scope| {
+        let (first, others) = results.split_first_mut().expect("there are several parts");
+        for (index, slot) in others.iter_mut().enumerate() {
+            let work = &work;
+            scope.spawn(move |_| *slot = Some(work(range(index + 1))));
+        }
+        *first = Some(work(range(0)));
+    });
+    results.into_iter().map(|result| result.expect("every part has run")).collect()
+}
+
+/// The numbers of a tensor.
+///
+/// # Panics
+/// If it is not contiguous, of another kind, or not on the CPU.
+fn numbers<T: Element>(tensor: &Tensor) -> &[T] {
+    assert!(tensor.is_contiguous() && tensor.kind() == T::KIND && tensor.device() == tch::Device::Cpu, "{tensor:?}");
+    let count = tensor.numel();
+    if count == 0 {
+        return &[];
+    }
+    // SAFETY: the tensor is contiguous, so that its `count` numbers of this kind lie from `data_ptr` on, and the slice
+    // lives no longer than the borrow of the tensor. Nobody writes meanwhile: passes run one at a time.
+    unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), count) }
+}
+
+/// The numbers of a tensor, to write.
+///
+/// # Panics
+/// As [`numbers`].
+fn numbers_mut<T: Element>(tensor: &mut Tensor) -> &mut [T] {
+    assert!(tensor.is_contiguous() && tensor.kind() == T::KIND && tensor.device() == tch::Device::Cpu, "{tensor:?}");
+    let count = tensor.numel();
+    if count == 0 {
+        return &mut [];
+    }
+    // SAFETY: as in `numbers`; the borrow is unique, and storage is shared only with tensors that are not in use.
+    unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), count) }
+}
+
+/// A kind of number that Rust and libtorch both have.
+trait Element {
+    const KIND: Kind;
+}
+
+impl Element for f32 {
+    const KIND: Kind = Kind::Float;
+}
+
+impl Element for f64 {
+    const KIND: Kind = Kind::Double;
+}
+
+impl Element for u8 {
+    const KIND: Kind = Kind::Uint8;
+}
+
+impl Element for i64 {
+    const KIND: Kind = Kind::Int64;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_is_worked_on_once() {
+        for threads in [1, 2, 3] {
+            tch::set_num_threads(threads);
+            for (count, grain) in [(0, 4), (1, 4), (7, 4), (8, 4), (100, 16), (5, 1)] {
+                let parts = side_by_side(count, grain, |range| range);
+                let all: Vec<usize> = parts.iter().cloned().flatten().collect();
+                assert_eq!(all, (0..count).collect::<Vec<_>>(), "{threads} {count} {grain}");
+                assert!(parts.iter().all(|range| range.start % grain == 0 || range.is_empty()));
+            }
+        }
+        tch::set_num_threads(1);
+    }
+}
