@@ -9,7 +9,13 @@ use std::path::PathBuf;
 
 /// Thousands of sealed little worlds to train tool-using agents in.
 #[derive(Parser, Debug)]
-#[command(name = "terrarium", version, about = "Thousands of sealed little worlds to train tool-using agents in", max_term_width = 110, arg_required_else_help = true)]
+#[command(
+    name = "terrarium",
+    version,
+    about = "Thousands of sealed little worlds to train tool-using agents in",
+    max_term_width = 110,
+    arg_required_else_help = true
+)]
 #[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage. `terrarium <command> --help` has examples.")]
 pub struct Cli {
     #[command(flatten)]
