@@ -25,7 +25,7 @@ fn the_noisy_expert_solves_the_library_whatever_it_meets() {
     replays(&desk);
 
     let other = Desk::with_worlds("9", "90");
-    let hard = [&noisy[..], &["--faults", "15", "--user", "scripted", "--seed", "4"]].concat();
+    let hard = [&noisy[..], &["--faults", "15", "--user", "scripted", "--seed", "4", "--max-turns", "256"]].concat();
     let said = other.run(&hard).json();
     assert_eq!((&said["episodes"], &said["solved"]), (&json!(270), &json!(270)), "{said}");
     let count = |code: &str| -> u64 {
@@ -37,7 +37,12 @@ fn the_noisy_expert_solves_the_library_whatever_it_meets() {
         assert!(count(code) > 20, "{code}: {}", count(code));
     }
     let setups = other.query("SELECT DISTINCT setup FROM episodes");
-    assert_eq!(setups, [r#"{"faults":{"per_mille":150,"kinds":[],"in_a_row":2,"page":5},"user":"scripted"}"#]);
+    assert_eq!(
+        setups,
+        [
+            r#"{"budget":{"turns":256,"calls":256,"tokens":null,"time":null,"context_bytes":4194304,"format_errors":3},"faults":{"per_mille":150,"kinds":[],"in_a_row":2,"page":5},"user":"scripted"}"#
+        ]
+    );
     replays(&other);
 }
 

@@ -14,7 +14,7 @@ pub fn interface(random: &mut Random) -> String {
     definitions += "  record money { cents: s64 }\n  record date { epoch-day: s32 }\n";
     let mut named = 0;
     let mut functions = String::new();
-    for number in 0..1 + random.below(4) {
+    for number in 0..=random.below(4) {
         let most = if random.one_in(6) { 14 } else { 4 };
         let parameters: Vec<String> =
             (0..random.below(most)).map(|i| format!("a{i}: {}", ty(random, 3, &mut named, &mut definitions))).collect();

@@ -148,7 +148,7 @@ fn heap(random: &mut Random) -> String {
 /// A text of the library after a few changes. Cuts keep to characters.
 fn mutated(library: &[String], random: &mut Random) -> String {
     let mut text = random.pick(library);
-    for _ in 0..1 + random.below(6) {
+    for _ in 0..=random.below(6) {
         let lines: Vec<&str> = text.split('\n').collect();
         let line = random.below(lines.len());
         text = match random.below(12) {

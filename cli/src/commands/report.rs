@@ -109,7 +109,7 @@ mod tests {
     fn numbers_are_written_for_people() {
         assert_eq!(
             ["7", "1\u{202f}000", "12\u{202f}345\u{202f}678"],
-            [7, 1000, 12_345_678].map(|n| thousands(n)).each_ref().map(String::as_str)
+            [7, 1000, 12_345_678].map(thousands).each_ref().map(String::as_str)
         );
         assert_eq!((percent(0.1234), share(1.0)), ("12.3 %".to_owned(), "100.00".to_owned()));
     }

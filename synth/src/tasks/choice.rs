@@ -511,7 +511,9 @@ pub fn explore(program: &Program, start: &[usize], dice: &mut Dice) -> Explored 
             }
         }
         match program.broken(&plan).as_slice() {
-            [] if plan == start || explored.others.contains(&plan) || explored.others.len() >= OTHERS_MAX => {}
+            // The same rows in another order are no other plan: a verifier that knows these rows alone would take them too.
+            [] if explored.others.len() >= OTHERS_MAX
+                || explored.others.iter().map(Vec::as_slice).chain([start]).any(|known| same_rows(known, &plan)) => {}
             [] => explored.others.push(plan),
             [only] => {
                 // The plan that breaks it by least tells a bound from the next one.
@@ -525,6 +527,11 @@ pub fn explore(program: &Program, start: &[usize], dice: &mut Dice) -> Explored 
         }
     }
     explored
+}
+
+/// Whether two plans choose the same rows, in whatever order.
+fn same_rows(a: &[usize], b: &[usize]) -> bool {
+    a.len() == b.len() && a.iter().all(|row| b.contains(row))
 }
 
 /// By how much a plan breaks a constraint; 1 where that is no matter of degree.

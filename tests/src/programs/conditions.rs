@@ -63,9 +63,10 @@ impl Body<'_> {
                 format!("({} {sign} None)", variable.name)
             };
             let known = vec![variable.name];
-            return match negate {
-                true => Condition { text, yes: known, no: Vec::new() },
-                false => Condition { text, yes: Vec::new(), no: known },
+            return if negate {
+                Condition { text, yes: known, no: Vec::new() }
+            } else {
+                Condition { text, yes: Vec::new(), no: known }
             };
         }
         let table = self.table();
@@ -93,9 +94,10 @@ impl Body<'_> {
             format!("({value} {sign} {})", variable.name)
         };
         let known = vec![variable.name];
-        match equal {
-            true => Condition { text, yes: known, no: Vec::new() },
-            false => Condition { text, yes: Vec::new(), no: known },
+        if equal {
+            Condition { text, yes: known, no: Vec::new() }
+        } else {
+            Condition { text, yes: Vec::new(), no: known }
         }
     }
 

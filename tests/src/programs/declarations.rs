@@ -7,8 +7,8 @@ use std::fmt::Write;
 /// Fills `file` and gives the text that declares what it holds.
 pub(super) fn declare(file: &mut File, random: &mut Random) -> String {
     let mut out = String::from("suite(\"fuzz-lab\", title = \"Generated\", domain = \"test\", policy = \"None.\")\n\n");
-    for id in 0..1 + random.below(2) {
-        let cases: Vec<String> = (0..1 + random.below(4)).map(|case| format!("k{id}_c{case}")).collect();
+    for id in 0..=random.below(2) {
+        let cases: Vec<String> = (0..=random.below(4)).map(|case| format!("k{id}_c{case}")).collect();
         let quoted: Vec<String> = cases.iter().map(|c| format!("{c:?}")).collect();
         line(&mut out, &format!("Kind{id} = enum({})", quoted.join(", ")));
         file.enums.push(cases);
@@ -29,7 +29,7 @@ pub(super) fn declare(file: &mut File, random: &mut Random) -> String {
     // References may point at any table, so all of them are known before their columns are.
     file.tables = vec![Vec::new(); tables];
     for id in 0..tables {
-        let columns = (0..1 + random.below(5)).map(|c| (format!("c{c}"), column(file, random)));
+        let columns = (0..=random.below(5)).map(|c| (format!("c{c}"), column(file, random)));
         let columns: Vec<(String, Ty)> = columns.collect();
         let prefix = random.pick(&["A", "Bb", "KEY"]);
         let separator = random.pick(&["-", "_", ""]);

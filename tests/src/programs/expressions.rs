@@ -225,13 +225,13 @@ impl Body<'_> {
             }
             4 => self.reduction(&Ty::Str, depth),
             5 => {
-                let pieces: Vec<String> = (0..1 + self.below(3)).map(|_| self.printed(depth)).collect();
+                let pieces: Vec<String> = (0..=self.below(3)).map(|_| self.printed(depth)).collect();
                 let text = self.random.pick(&["", "a", "{{b}}", "ß "]);
                 format!("\"{text}{}\".format({})", "{}".repeat(pieces.len()), pieces.join(", "))
             }
             _ => {
                 // Quotes and braces would end an f-string early. What is left out must not be the only write of the function.
-                let pieces = (0..1 + self.below(3)).map(|_| match self.quiet(|b| b.printed(depth)) {
+                let pieces = (0..=self.below(3)).map(|_| match self.quiet(|b| b.printed(depth)) {
                     value if value.contains(['"', '{', '\\']) => "-".to_owned(),
                     value => format!("{{{value}}}"),
                 });
@@ -320,7 +320,7 @@ impl Body<'_> {
             Ty::Option(_) => format!("{}(None)", self.file.lender(ty)),
             // Most lists have elements, or most of what is asked of them would fail.
             Ty::List(inner) if !self.one_in(5) => {
-                let items: Vec<String> = (0..1 + self.below(2)).map(|_| self.leaf(inner, known)).collect();
+                let items: Vec<String> = (0..=self.below(2)).map(|_| self.leaf(inner, known)).collect();
                 format!("[{}]", items.join(", "))
             }
             Ty::List(_) if known => "[]".into(),

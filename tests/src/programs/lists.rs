@@ -9,7 +9,7 @@ impl Body<'_> {
         let ty = inner.clone().list();
         match self.below(8) {
             0 | 1 => {
-                let items: Vec<String> = (0..1 + self.below(3)).map(|_| self.expr(inner, below, known)).collect();
+                let items: Vec<String> = (0..=self.below(3)).map(|_| self.expr(inner, below, known)).collect();
                 format!("[{}]", items.join(", "))
             }
             2 => format!("({} + {})", self.expr(&ty, below, false), self.expr(&ty, below, false)),

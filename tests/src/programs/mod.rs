@@ -22,7 +22,7 @@ use types::File;
 pub fn program(random: &mut Random) -> String {
     let mut file = File::default();
     let mut text = declarations::declare(&mut file, random);
-    for number in 0..1 + random.below(3) {
+    for number in 0..=random.below(3) {
         text += &body::helper(&mut file, random, number);
     }
     let mut tools = String::new();

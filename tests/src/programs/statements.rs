@@ -18,7 +18,7 @@ impl Body<'_> {
     pub(super) fn block(&mut self, indent: usize, out: &mut String) -> End {
         let outer = self.variables.len();
         let mut end = End::Open;
-        for _ in 0..1 + self.below(3) {
+        for _ in 0..=self.below(3) {
             if self.budget == 0 {
                 break;
             }

@@ -79,6 +79,7 @@ pub(super) struct Signature {
 
 impl File {
     /// A type as it is written.
+    #[allow(clippy::self_only_used_in_recursion, reason = "a type is named as its file names it")]
     pub(super) fn name(&self, ty: &Ty) -> String {
         match ty {
             Ty::Int => "int".into(),
