@@ -16,7 +16,7 @@ pub struct LibrarySuite {
     pub split: Split,
 }
 
-const LIBRARY: [LibrarySuite; 17] = [
+const LIBRARY: [LibrarySuite; 19] = [
     LibrarySuite { slug: "library-desk", source: include_str!("../suites/library_desk.star"), split: Split::Train },
     LibrarySuite {
         slug: "clinic-front-desk",
@@ -73,6 +73,16 @@ const LIBRARY: [LibrarySuite; 17] = [
         slug: "translation-agency",
         source: include_str!("../suites/translation_agency.star"),
         split: Split::Train,
+    },
+    LibrarySuite {
+        slug: "property-management",
+        source: include_str!("../suites/property_management.star"),
+        split: Split::Train,
+    },
+    LibrarySuite {
+        slug: "electricity-grid",
+        source: include_str!("../suites/electricity_grid.star"),
+        split: Split::TestSuite,
     },
 ];
 
