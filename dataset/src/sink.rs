@@ -110,9 +110,12 @@ impl Store {
         query.push_bind(policy);
         tasks.push(&mut query, "e.task_id", "e.environment_id");
         query.push(")");
-        let done = self.sql(query.build().execute(transaction.connection()).await)?;
+        let done = self.sql(query.build().execute(transaction.connection()).await)?.rows_affected();
+        if done > 0 {
+            self.count_again(transaction.connection()).await?;
+        }
         transaction.commit().await?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 
     /// The keys of all stored episodes of a policy.

@@ -226,14 +226,19 @@ impl Store {
     /// Those of writing.
     pub async fn rebuild_summaries(&self) -> Result<()> {
         let mut transaction = self.begin().await?;
+        self.count_again(transaction.connection()).await?;
+        transaction.commit().await
+    }
+
+    /// The same inside a transaction, for whoever deletes episodes.
+    pub(crate) async fn count_again(&self, connection: &mut SqliteConnection) -> Result<()> {
         for table in TABLES {
             for statement in [format!("DELETE FROM {table}"), format!("INSERT INTO {table} SELECT * FROM {table}_now")]
             {
-                let done = transaction.connection().execute(AssertSqlSafe(statement)).await;
-                self.sql(done)?;
+                self.sql(connection.execute(AssertSqlSafe(statement)).await)?;
             }
         }
-        transaction.commit().await
+        Ok(())
     }
 
     /// Rows in which a table of sums and the episodes differ: (in the table only, in the episodes only).

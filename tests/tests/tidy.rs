@@ -133,7 +133,8 @@ fn unsafe_code_stands_where_the_style_guide_allows() {
     for folder in ["tools", "sandbox", "envs", "synth", "model", "dataset", "cli"] {
         for (path, number, line) in library_lines(folder) {
             let code = line.trim_start();
-            if code.starts_with("//") || !code.contains("unsafe ") {
+            // Attributes only say what is allowed; what they allow is looked at below.
+            if code.starts_with("//") || code.starts_with("#![allow(") || !code.contains("unsafe ") {
                 continue;
             }
             let shown = path.display().to_string();

@@ -12,8 +12,9 @@ use wit_parser::Resolve;
 /// with another signature than its type asks for.
 pub fn wrap(core: &[u8], file: &str, wit: &str) -> Result<Vec<u8>> {
     let mut resolve = Resolve::default();
-    let package = resolve.push_str(file, wit).map_err(|e| fault("WIT text", &format!("{e:#}")))?;
-    let world = resolve.select_world(&[package], Some("suite")).map_err(|e| fault("WIT text", &format!("{e:#}")))?;
+    let package = resolve.push_str(file, wit).map_err(|e| fault("WIT text", &format!("{file}: {e:#}")))?;
+    let world =
+        resolve.select_world(&[package], Some("suite")).map_err(|e| fault("WIT text", &format!("{file}: {e:#}")))?;
     let mut module = core.to_vec();
     let broken = |message: String| fault("core module", &message);
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)

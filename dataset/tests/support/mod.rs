@@ -52,7 +52,7 @@ pub fn task(environment: &Environment, n: usize) -> Task {
         id: format!("{}/{n:08x}", environment.id),
         environment_id: environment.id.clone(),
         split: environment.split,
-        kind: Kind::ALL[n % Kind::ALL.len()],
+        kind: [Kind::Act, Kind::Ask][n % 2],
         prompt: format!("Please lend “The Silent River” to Ida Berg, and tell me about loan {n}."),
         goal: json!({"writes": [{"insert": "loan"}], "share": 0.30000000000000004}),
         verifier: Verifier {
