@@ -50,7 +50,7 @@ mod tests {
         check(twice, "package a:b; interface tools {}", "the WIT text");
         check(twice, "package a:b; interface", "suite.wit");
         check("(module)", WIT, "the core module");
-        check("(module)", WIT, "a:b/tools#twice");
+        check("(module)", WIT, "`twice`");
         check(&twice.replace("i32", "i64"), WIT, "the core module");
     }
 }

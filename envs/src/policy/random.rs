@@ -210,12 +210,16 @@ impl Guesser {
         let least = schema.get("minimum").and_then(Value::as_i64);
         let most = schema.get("maximum").and_then(Value::as_i64);
         let fits = |v: &Value| v.as_i64().is_some_and(|n| least.is_none_or(|l| n >= l) && most.is_none_or(|m| n <= m));
-        if self.rng.random_bool(0.4)
+        if self.rng.random_bool(0.25)
             && let Some(value) = self.recall(name, fits)
         {
             return value;
         }
         let low = least.unwrap_or(most.map_or(1, |m| m.min(1)));
+        // The first page, one piece, one day: the smallest number is the likeliest to do something.
+        if self.rng.random_bool(0.5) {
+            return Value::from(low);
+        }
         let high = most.unwrap_or(i64::MAX).min(low.saturating_add(if self.rng.random_bool(0.7) { 4 } else { 99 }));
         Value::from(self.rng.random_range(low..=high.max(low)))
     }
