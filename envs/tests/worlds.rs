@@ -119,9 +119,9 @@ async fn every_policy_runs_the_same_twice() {
     let task = task(&environment);
     let jobs = || {
         let (environment, task) = (Arc::clone(&environment), Arc::clone(&task));
-        (0..60).map(move |sample| Job { environment: Arc::clone(&environment), task: Arc::clone(&task), sample })
+        (0..600).map(move |sample| Job { environment: Arc::clone(&environment), task: Arc::clone(&task), sample })
     };
-    for (policy, solved) in [(Arc::new(Expert) as SharedPolicy, 60), (Arc::new(Noop), 0), (Arc::new(Random), 0)] {
+    for (policy, solved) in [(Arc::new(Expert) as SharedPolicy, 600), (Arc::new(Noop), 0), (Arc::new(Random), 0)] {
         let mut runs = Vec::new();
         for concurrency in [1, 2] {
             let sink = Memory::default();
@@ -134,7 +134,7 @@ async fn every_policy_runs_the_same_twice() {
         // The random one writes now and then, or it would say little about how guessable a task is.
         if policy.label() == "random" {
             let wrote = runs[0].iter().filter(|e| e.steps.iter().any(|s| !s.diff.is_empty())).count();
-            assert!(wrote >= 5, "{wrote} of 60");
+            assert!(wrote >= 5, "{wrote} of 600");
             assert!(
                 runs[0].iter().all(|e| e.reward == Some(0.0) && e.steps.iter().all(|s| s.outcome != "bad_arguments"))
             );
