@@ -11,10 +11,12 @@ use std::time::Instant;
 use terrarium_dataset::export::{self, ExportOptions, Format};
 use terrarium_dataset::{EpisodeFilter, Store, TaskFilter};
 use terrarium_envs::outcome::Outcome;
-use terrarium_sandbox::Sandbox;
+use terrarium_sandbox::{Config, Sandbox};
 
 /// Certificates that the demo runs again: enough to be a check, few enough for a demo (`terrarium verify` runs all).
 const VERIFIED_TASKS: usize = 500;
+/// Compiled worlds kept in memory, some 0.2 MB each.
+const PROGRAMS_MAX: usize = 400;
 /// The embedded model's tasks are small: at most this many tools ...
 #[cfg(feature = "torch")]
 const SMALL_TOOLS: usize = 6;
@@ -55,11 +57,13 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<Ending> {
         threads: Some(threads),
         dry_run: false,
     };
-    let made = synth::synthesize(global, &synth_args).await?;
+    // Every step meets the same worlds: what one compiled, the next finds in memory.
+    let programs_max = (args.envs as usize).clamp(64, PROGRAMS_MAX);
+    let sandbox = Sandbox::new(Config { programs_max, ..Config::default() })?;
+    let made = synth::synthesize(global, &sandbox, &synth_args).await?;
     output::note(global, &format!("    {}", made.text));
 
     let store = Store::open(&global.db).await?;
-    let sandbox = Sandbox::new(terrarium_sandbox::Config::default())?;
     output::note(global, "2/5 run certificates again on the stored bytes");
     let ids = store.task_ids(&TaskFilter::default()).await?;
     let sample = crate::select::spread(ids, VERIFIED_TASKS);

@@ -30,7 +30,8 @@ pub struct Made {
 
 /// Runs the command.
 pub async fn run(global: &Global, args: &SynthArgs) -> Result<Ending> {
-    let made = synthesize(global, args).await?;
+    let sandbox = Sandbox::new(terrarium_sandbox::Config::default())?;
+    let made = synthesize(global, &sandbox, args).await?;
     output::summary(global, &made.json, &made.text)?;
     if made.cancelled {
         output::note(global, "stopped: interrupted; the same command goes on from here");
@@ -78,7 +79,7 @@ fn identity(options: &Options) -> Result<String> {
 }
 
 /// Makes what was asked for, or what is left of it.
-pub async fn synthesize(global: &Global, args: &SynthArgs) -> Result<Made> {
+pub async fn synthesize(global: &Global, sandbox: &Sandbox, args: &SynthArgs) -> Result<Made> {
     let started = Instant::now();
     let options = options(global, args)?;
     let identity = identity(&options)?;
@@ -99,8 +100,8 @@ pub async fn synthesize(global: &Global, args: &SynthArgs) -> Result<Made> {
     let worker = {
         let (store, stop, identity) = (store.clone(), Arc::clone(&stop), identity.clone());
         let runtime = tokio::runtime::Handle::current();
+        let sandbox = sandbox.clone();
         tokio::task::spawn_blocking(move || -> Result<Report> {
-            let sandbox = Sandbox::new(terrarium_sandbox::Config::default())?;
             let synthesizer = Synthesizer::new(options, &sandbox)?;
             let report = synthesizer.run(resume, &stop, |environment, tasks, report| -> Result<()> {
                 let progress = synthesis(&identity, report)?;

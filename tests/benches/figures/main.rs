@@ -24,15 +24,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use table::{Measured, Table, Target};
 use terrarium_dataset::Store;
+use terrarium_envs::Loaded;
 use terrarium_envs::environment::Environment;
 use terrarium_envs::episode::{Episode, EpisodeKey};
-use terrarium_envs::episode_loop::run_episode;
+use terrarium_envs::episode_loop::{Cast, run_episode};
 use terrarium_envs::policy::{Expert, Policy};
 use terrarium_envs::sandbox::{CallOutcome, Config, Path, Program, Sandbox};
 use terrarium_envs::scheduler::{Cancel, Job, Options, rollout};
+use terrarium_envs::setup::Setup;
 use terrarium_envs::sink::{EpisodeSink, SinkError};
 use terrarium_envs::task::Task;
-use terrarium_envs::{Budget, Loaded};
 use worlds::{Call, run};
 
 /// Live worlds of the memory line.
@@ -131,14 +132,15 @@ impl EpisodeSink for Nowhere {
 /// Whole episodes: agent loop, messages, steps with differences, verdict.
 fn episodes(c: &mut Criterion, sandbox: &Sandbox, environment: &Arc<Environment>, task: &Arc<Task>) {
     let loaded = Loaded::load(sandbox, environment).expect("it loads");
-    let budget = Budget::default();
+    let setup = Setup::default();
     let mut group = c.benchmark_group("agent_loop");
     group.throughput(Throughput::Elements(1));
     group.bench_function("episode", |b| {
         b.iter(|| {
             let key = EpisodeKey { task_id: task.id.clone(), policy: "expert".to_owned(), sample: 0 };
             let mut agent = Expert.agent(0);
-            let episode = run_episode(&loaded, task, agent.as_mut(), &budget, key, 0).now_or_never().expect("scripted");
+            let cast = Cast::alone(agent.as_mut());
+            let episode = run_episode(&loaded, task, cast, &setup, key, 0).now_or_never().expect("scripted");
             assert_eq!(episode.reward, Some(1.0), "{:?}", episode.checks);
             episode
         });
