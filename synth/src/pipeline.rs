@@ -1,6 +1,6 @@
 //! Synthesis: candidates made in parallel by index, admitted in index order. The bytes do not depend on the number of threads.
 //!
-//! Memory is bounded: at most [`WINDOW_PER_THREAD`] candidates a thread are under way or wait for their turn. Every candidate that is
+//! Memory is bounded: at most `WINDOW_PER_THREAD` candidates a thread are under way or wait for their turn. Every candidate that is
 //! admitted brings as many tasks as the fullest environment needs; those beyond its own share are left out, so that environments and
 //! tasks come out exactly as asked for.
 
