@@ -57,7 +57,7 @@ const EPISODES: &str = "SELECT e.task_id || '@' || e.sample || ' ' || e.outcome 
     FROM episodes e ORDER BY e.task_id, e.sample";
 
 #[test]
-#[ignore = "takes minutes; make soak runs it"]
+#[ignore = "takes minutes; make kills runs it"]
 fn rollout_survives_kill_at_fifty_random_moments() {
     let desk = Desk::with_worlds("6", "90");
     let group = |n: u64| (20 * (n + 1)).to_string();
