@@ -1,9 +1,14 @@
 //! The suites that come with Terrarium, embedded in the binary and parsed once.
+//!
+//! They are the files of `suites/train`, `suites/test_suite` and `suites/test_process`; the folder is the split of a suite's
+//! environments. Modules they share are in `suites/processes` and are loaded as `processes/NAME.star`.
 
 use crate::error::{Error, Result};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use terrarium_envs::environment::Split;
-use terrarium_tools::{Suite, parse_suite};
+use terrarium_tools::{Suite, parse_suite_with};
 
 /// A suite of the library as text.
 #[derive(Clone, Copy, Debug)]
@@ -16,90 +21,29 @@ pub struct LibrarySuite {
     pub split: Split,
 }
 
-const LIBRARY: [LibrarySuite; 19] = [
-    LibrarySuite { slug: "library-desk", source: include_str!("../suites/library_desk.star"), split: Split::Train },
-    LibrarySuite {
-        slug: "clinic-front-desk",
-        source: include_str!("../suites/clinic_front_desk.star"),
-        split: Split::Train,
-    },
-    LibrarySuite { slug: "web-shop", source: include_str!("../suites/web_shop.star"), split: Split::Train },
-    LibrarySuite {
-        slug: "it-service-desk",
-        source: include_str!("../suites/it_service_desk.star"),
-        split: Split::Train,
-    },
-    LibrarySuite {
-        slug: "hotel-front-desk",
-        source: include_str!("../suites/hotel_front_desk.star"),
-        split: Split::Train,
-    },
-    LibrarySuite {
-        slug: "farm-cooperative",
-        source: include_str!("../suites/farm_cooperative.star"),
-        split: Split::Train,
-    },
-    LibrarySuite {
-        slug: "veterinary-practice",
-        source: include_str!("../suites/veterinary_practice.star"),
-        split: Split::Train,
-    },
-    LibrarySuite {
-        slug: "college-registrar",
-        source: include_str!("../suites/college_registrar.star"),
-        split: Split::TestSuite,
-    },
-    LibrarySuite {
-        slug: "parcel-warehouse",
-        source: include_str!("../suites/parcel_warehouse.star"),
-        split: Split::TestProcess,
-    },
-    LibrarySuite { slug: "car-rental", source: include_str!("../suites/car_rental.star"), split: Split::Train },
-    LibrarySuite { slug: "blood-bank", source: include_str!("../suites/blood_bank.star"), split: Split::Train },
-    LibrarySuite {
-        slug: "bakery-production",
-        source: include_str!("../suites/bakery_production.star"),
-        split: Split::TestProcess,
-    },
-    LibrarySuite { slug: "court-docket", source: include_str!("../suites/court_docket.star"), split: Split::TestSuite },
-    LibrarySuite {
-        slug: "theatre-box-office",
-        source: include_str!("../suites/theatre_box_office.star"),
-        split: Split::Train,
-    },
-    LibrarySuite { slug: "sports-league", source: include_str!("../suites/sports_league.star"), split: Split::Train },
-    LibrarySuite { slug: "marina-berths", source: include_str!("../suites/marina_berths.star"), split: Split::Train },
-    LibrarySuite {
-        slug: "translation-agency",
-        source: include_str!("../suites/translation_agency.star"),
-        split: Split::Train,
-    },
-    LibrarySuite {
-        slug: "property-management",
-        source: include_str!("../suites/property_management.star"),
-        split: Split::Train,
-    },
-    LibrarySuite {
-        slug: "electricity-grid",
-        source: include_str!("../suites/electricity_grid.star"),
-        split: Split::TestSuite,
-    },
-];
+include!(concat!(env!("OUT_DIR"), "/library_index.rs"));
 
 /// A suite ready for use.
 #[derive(Clone, Debug)]
 pub struct ParsedSuite {
     /// The suite.
     pub suite: Suite,
-    /// First 16 hex digits of the blake3 hash of its source.
+    /// First 16 hex digits of the blake3 hash of its source and of the modules it loads.
     pub digest: String,
+    /// Paths of the modules it loads, in name order.
+    pub modules: Vec<String>,
     /// The split of its environments.
     pub split: Split,
 }
 
 /// The library, in a fixed order.
 pub fn suites() -> &'static [LibrarySuite] {
-    &LIBRARY
+    LIBRARY
+}
+
+/// The text of a process module of the library, by the path that `load` names.
+pub fn module(path: &str) -> Option<String> {
+    MODULES.iter().find(|(known, _)| *known == path).map(|(_, text)| (*text).to_owned())
 }
 
 /// The library parsed; the first call does the work.
@@ -111,25 +55,39 @@ pub fn parsed() -> Result<&'static [ParsedSuite]> {
     if let Some(parsed) = PARSED.get() {
         return Ok(parsed);
     }
-    let parsed = LIBRARY.iter().map(|s| parse(s.slug, s.source, s.split)).collect::<Result<Vec<_>>>()?;
+    let parse = |s: &LibrarySuite| parse(&format!("{}.star", s.slug), s.source, s.split, &module);
+    let parsed = LIBRARY.iter().map(parse).collect::<Result<Vec<_>>>()?;
     Ok(PARSED.get_or_init(|| parsed))
 }
 
-/// Parses a suite; `name` is only used in messages.
+/// Parses a suite. `file` is only used in messages; `modules` finds the text of a module by the path that `load` names.
 ///
 /// # Errors
 /// [`Error::Suite`] with every diagnostic.
-pub fn parse(name: &str, source: &str, split: Split) -> Result<ParsedSuite> {
-    let suite = parse_suite(&format!("{name}.star"), source).map_err(|diagnostics| Error::Suite {
-        suite: name.to_owned(),
+pub fn parse(
+    file: &str,
+    source: &str,
+    split: Split,
+    modules: &dyn Fn(&str) -> Option<String>,
+) -> Result<ParsedSuite> {
+    let loaded = RefCell::new(BTreeMap::new());
+    let find = |path: &str| {
+        let text = modules(path)?;
+        loaded.borrow_mut().insert(path.to_owned(), blake3::hash(text.as_bytes()));
+        Some(text)
+    };
+    let suite = parse_suite_with(file, source, &find).map_err(|diagnostics| Error::Suite {
+        suite: file.to_owned(),
         source: terrarium_tools::Error::Suite(diagnostics),
     })?;
-    Ok(ParsedSuite { suite, digest: digest(source), split })
-}
-
-/// First 16 hex digits of the blake3 hash of a suite's source.
-pub fn digest(source: &str) -> String {
-    blake3::hash(source.as_bytes()).to_hex().as_str()[..16].to_owned()
+    let loaded = loaded.into_inner();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(source.as_bytes());
+    for (path, hash) in &loaded {
+        hasher.update(b"\0").update(path.as_bytes()).update(hash.as_bytes());
+    }
+    let digest = hasher.finalize().to_hex().as_str()[..16].to_owned();
+    Ok(ParsedSuite { suite, digest, modules: loaded.into_keys().collect(), split })
 }
 
 #[cfg(test)]
@@ -142,6 +100,33 @@ mod tests {
             assert_eq!(text.slug, parsed.suite.name);
             assert!(parsed.suite.tools.len() >= 8, "{} has {} tools", text.slug, parsed.suite.tools.len());
             assert!(parsed.suite.tables.len() >= 4, "{} has {} tables", text.slug, parsed.suite.tables.len());
+        }
+    }
+
+    #[test]
+    fn a_module_is_part_of_the_digest() {
+        let suite = "load(\"m.star\", \"twice\")\nsuite(\"s\", title = \"S\", domain = \"d\", policy = \"p\")\n\
+            thing = table(\"thing\", key(\"T\", 2), rows(3, 5), called = \"{name}\", name = city(unique = True))\n\
+            def count() -> int:\n    \"\"\"Count things twice.\"\"\"\n    return twice(len(thing))\ntool(count)\n";
+        let digest = |factor: &str| {
+            let module = format!("def twice(n: int) -> int:\n    return n * {factor}\n");
+            let parsed = parse("s.star", suite, Split::Train, &|path| (path == "m.star").then(|| module.clone()))
+                .unwrap_or_else(|e| panic!("{e:?}"));
+            assert_eq!(parsed.modules, ["m.star"]);
+            parsed.digest
+        };
+        assert_eq!(digest("2"), digest("2"));
+        assert_ne!(digest("2"), digest("3"));
+    }
+
+    #[test]
+    fn suites_of_the_second_test_split_share_no_module_with_others() {
+        let parsed = parsed().expect("the library checks");
+        let of = |unseen: bool| {
+            parsed.iter().filter(move |s| (s.split == Split::TestProcess) == unseen).flat_map(|s| &s.modules)
+        };
+        for module in of(true) {
+            assert!(of(false).all(|other| other != module), "{module} is also loaded outside of test_process");
         }
     }
 }

@@ -14,7 +14,7 @@ use terrarium_tools::eval::{ChangeKind, Evaluator, RowChange, ToolError, fill_de
 use terrarium_tools::suite::{Suite, Tool};
 use terrarium_tools::types::Type;
 use terrarium_tools::value::{Value, to_json};
-use terrarium_tools::{Surface, parse_suite};
+use terrarium_tools::{Surface, parse_suite_with};
 
 /// Worlds of each suite, and calls of each tool in each.
 const WORLDS: u64 = 3;
@@ -22,15 +22,22 @@ const CALLS: usize = 120;
 
 /// The library, and the example of the guide for authors.
 fn suites() -> Vec<Suite> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../synth/suites");
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(folder).expect("the library").map(|e| e.expect("an entry").path()).collect();
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../synth/suites");
+    let folders = ["train", "test_suite", "test_process"];
+    let mut files: Vec<PathBuf> = folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(root.join(folder)).expect("the library"))
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     files.retain(|path| path.extension().is_some_and(|e| e == "star"));
     files.sort();
     let mut texts: Vec<String> = files.iter().map(|path| fs::read_to_string(path).expect("a text")).collect();
     let guide = include_str!("../../../docs/suites.md").split("```python\n").nth(1).expect("an example");
     texts.push(guide.split("```").next().expect("its end").to_owned());
-    let parse = |text: &String| parse_suite("suite.star", text).unwrap_or_else(|faults| panic!("{}", faults[0]));
+    let module = |path: &str| fs::read_to_string(root.join(path)).ok();
+    let parse = |text: &String| {
+        parse_suite_with("suite.star", text, &module).unwrap_or_else(|faults| panic!("{}", faults[0]))
+    };
     texts.iter().map(parse).collect()
 }
 
