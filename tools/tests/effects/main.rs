@@ -1,6 +1,6 @@
 //! Three statements of what a tool does must agree, for every suite of the library on random worlds and arguments: the
 //! compiled body in the sandbox, the body in the host evaluator, and what the author declared (`needs`, `effect`,
-//! `finds`, `match`).
+//! `finds`, `match`). `TERRARIUM_SUITES=FOLDER` holds the suites of another folder to it instead.
 
 mod dice;
 
@@ -20,21 +20,27 @@ use terrarium_tools::{Surface, parse_suite_with};
 const WORLDS: u64 = 3;
 const CALLS: usize = 120;
 
-/// The library, and the example of the guide for authors.
+/// The library, and the example of the guide for authors; or the folder that the environment names.
 fn suites() -> Vec<Suite> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../synth/suites");
-    let folders = ["train", "test_suite", "test_process"];
-    let mut files: Vec<PathBuf> = folders
-        .iter()
-        .flat_map(|folder| fs::read_dir(root.join(folder)).expect("the library"))
-        .map(|entry| entry.expect("an entry").path())
-        .collect();
+    let library = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../synth/suites");
+    let other = std::env::var_os("TERRARIUM_SUITES").map(PathBuf::from);
+    let folders = match &other {
+        Some(folder) => vec![folder.clone()],
+        None => ["train", "test_suite", "test_process"].iter().map(|folder| library.join(folder)).collect(),
+    };
+    let list = |folder: &PathBuf| fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let mut files: Vec<PathBuf> = folders.iter().flat_map(list).map(|entry| entry.expect("an entry").path()).collect();
     files.retain(|path| path.extension().is_some_and(|e| e == "star"));
     files.sort();
     let mut texts: Vec<String> = files.iter().map(|path| fs::read_to_string(path).expect("a text")).collect();
-    let guide = include_str!("../../../docs/suites.md").split("```python\n").nth(1).expect("an example");
-    texts.push(guide.split("```").next().expect("its end").to_owned());
-    let module = |path: &str| fs::read_to_string(root.join(path)).ok();
+    if other.is_none() {
+        let guide = include_str!("../../../docs/suites.md").split("```python\n").nth(1).expect("an example");
+        texts.push(guide.split("```").next().expect("its end").to_owned());
+    }
+    let module = |path: &str| {
+        let own = other.as_ref().and_then(|folder| fs::read_to_string(folder.join(path)).ok());
+        own.or_else(|| fs::read_to_string(library.join(path)).ok())
+    };
     let parse = |text: &String| {
         parse_suite_with("suite.star", text, &module).unwrap_or_else(|faults| panic!("{}", faults[0]))
     };
