@@ -150,7 +150,7 @@ impl Agent for Speaker {
         self.known.clone_from(&prompt_ids);
         self.known.extend_from_slice(&completion.token_ids);
         let text = String::from_utf8_lossy(&self.tokenizer.decode(&completion.token_ids)).into_owned();
-        let mut turn = read(&text);
+        let mut turn = read(&text, completion.finish);
         let usage = Usage {
             turn: situation.turn,
             prompt: prompt_ids.len() as u64,
@@ -217,25 +217,37 @@ fn openai(message: &Message, tools: &[ToolSpec]) -> Value {
     }
 }
 
-/// What a completion says.
-fn read(text: &str) -> PolicyTurn {
-    let message = match dsml::parse(text, ThinkingMode::Chat) {
-        Ok(message) => message,
-        Err(error) => {
-            let content = text.trim_end_matches(dsml::EOS).to_owned();
-            return PolicyTurn { content, malformed: Some(error.to_string()), ..PolicyTurn::default() };
-        }
-    };
-    let calls = message["tool_calls"].as_array().into_iter().flatten().map(|call| MessageCall {
-        id: String::new(),
-        name: call["function"]["name"].as_str().unwrap_or_default().to_owned(),
-        arguments: call["function"]["arguments"].as_str().unwrap_or_default().to_owned(),
-    });
-    PolicyTurn {
-        content: message["content"].as_str().unwrap_or_default().to_owned(),
-        calls: calls.collect(),
+/// What a completion says. Calls are read tolerantly; what is wrong with one that cannot be understood is for the agent to
+/// mend, and then none of the message's calls is made. So is a message without calls that was cut off.
+fn read(text: &str, finish: Finish) -> PolicyTurn {
+    let message = dsml::read(text, ThinkingMode::Chat);
+    let broken = |wrong: String| PolicyTurn {
+        content: text.trim_end_matches(dsml::EOS).to_owned(),
+        malformed: Some(wrong),
         ..PolicyTurn::default()
+    };
+    if message.calls.is_empty() && finish != Finish::Eos {
+        return broken(format!("it was cut off before its end-of-sentence token ({})", finish.name()));
     }
+    let wrong: Vec<String> = message
+        .calls
+        .iter()
+        .enumerate()
+        .filter_map(|(index, call)| {
+            let bad = call.as_ref().err()?;
+            let name = bad.name.as_ref().map(|name| format!(" of `{name}`")).unwrap_or_default();
+            Some(format!("call {}{name}: {}", index + 1, bad.error))
+        })
+        .collect();
+    if !wrong.is_empty() {
+        return broken(format!("no call was made; {}", wrong.join("; ")));
+    }
+    let calls = message.calls.into_iter().flatten().map(|call| MessageCall {
+        id: String::new(),
+        name: call.name,
+        arguments: call.arguments,
+    });
+    PolicyTurn { content: message.content, calls: calls.collect(), ..PolicyTurn::default() }
 }
 
 #[cfg(test)]
@@ -249,13 +261,21 @@ mod tests {
             t = dsml::TOKEN,
             end = dsml::EOS
         );
-        let turn = read(&call);
+        let turn = read(&call, Finish::Eos);
         assert_eq!((turn.content.as_str(), turn.calls.len(), turn.malformed), ("I look.", 1, None));
         assert_eq!((turn.calls[0].name.as_str(), turn.calls[0].arguments.as_str()), ("get", "{\"id\": \"M-1\"}"));
-        let turn = read(&format!("Done.{}", dsml::EOS));
+        let turn = read(&format!("Done.{}", dsml::EOS), Finish::Eos);
         assert!(turn.calls.is_empty() && turn.malformed.is_none());
-        let turn = read("cut off in the mid");
+        let turn = read("cut off in the mid", Finish::Length);
         assert!(turn.malformed.is_some_and(|m| m.contains("end-of-sentence")));
+        // Untidy calls are understood, also where the closing tags are missing.
+        let turn = read(&call.replace('｜', "|").replace(dsml::EOS, ""), Finish::Length);
+        assert_eq!((turn.calls.len(), turn.malformed), (1, None));
+        // A call that is none says why, and what was written stays to be seen.
+        let turn = read(&call.replace("\"true\"", "\"false\""), Finish::Eos);
+        let wrong = turn.malformed.unwrap();
+        assert!(wrong.starts_with("no call was made; call 1 of `get`: parameter `id` is marked"), "{wrong}");
+        assert!(turn.calls.is_empty() && turn.content.contains("M-1"));
     }
 
     #[test]
