@@ -1,9 +1,10 @@
 //! The policy `dsa`: the embedded model, spoken to in DSML with byte-level tokens.
 //!
 //! Without a folder it is a tiny model with seeded random weights: its episodes are real and nearly all fail, each in its own way.
+//! As `dsa-constrained` a grammar lets it say nothing but one call of a tool it has, with arguments of the schema's types.
 //! Tokens, log-probabilities and routed experts of every message are recorded.
 
-use crate::args::BudgetArgs;
+use crate::args::AgentArgs;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -17,6 +18,8 @@ use terrarium_envs::message::{Message, MessageCall};
 use terrarium_envs::policy::{Agent, Policy, PolicyFailure, PolicyTurn, Situation};
 use terrarium_envs::usage::{Meter, Usage};
 use terrarium_model::dsml::{self, ThinkingMode};
+use terrarium_model::dsml::grammar::Calls;
+use terrarium_model::engine::grammar::Grammar;
 use terrarium_model::engine::{EngineHandle, Finish, Generator, Options, Record, Request, Sampling};
 use terrarium_model::tokenizer::Tokenizer;
 use terrarium_model::{Config, Kind, Model};
@@ -27,6 +30,10 @@ pub const CONVERSATIONS: usize = 8;
 
 /// Sampled tokens of a message unless told otherwise.
 const TOKENS_MAX: usize = 96;
+/// The same under a grammar, whose fixed texts are most of a message ...
+const CONSTRAINED_TOKENS_MAX: usize = 384;
+/// ... and the most bytes of a text that it leaves to the model.
+const CONSTRAINED_TEXT_BYTES: usize = 48;
 
 /// The policy.
 pub struct Dsa {
@@ -34,35 +41,42 @@ pub struct Dsa {
     tokenizer: Arc<Tokenizer>,
     context: usize,
     tokens_max: usize,
+    constrained: bool,
     label: String,
     conversations: AtomicU64,
     meter: Arc<Meter>,
 }
 
 impl Dsa {
-    /// The checkpoint in `folder`, or a tiny random model of this seed.
-    pub fn open(folder: Option<&Path>, seed: u64, budget: &BudgetArgs) -> Result<Self> {
+    /// The checkpoint in `folder`, or a tiny random model of this seed; `constrained` to calls or free.
+    pub fn open(folder: Option<&Path>, constrained: bool, seed: u64, args: &AgentArgs) -> Result<Self> {
         terrarium_model::runtime::set_threads(1);
         let model = match folder {
             Some(folder) => Model::load(folder, Kind::Float)
                 .with_context(|| format!("cannot load the model in {}", folder.display()))?,
             None => Model::init(Config::tiny(), seed, Kind::Float)?,
         };
-        let context = usize::try_from(model.config().max_position_embeddings).unwrap_or(usize::MAX);
+        let positions = usize::try_from(model.config().max_position_embeddings).unwrap_or(usize::MAX);
+        let window = args.conditions.window.and_then(|window| usize::try_from(window).ok());
+        let context = window.map_or(positions, |window| window.min(positions));
+        let (name, tokens_max) =
+            if constrained { ("dsa-constrained", CONSTRAINED_TOKENS_MAX) } else { ("dsa", TOKENS_MAX) };
         let label = match folder.and_then(Path::file_name) {
-            Some(name) => format!("dsa:{}", name.to_string_lossy()),
-            None => "dsa".to_owned(),
+            Some(folder) => format!("{name}:{}", folder.to_string_lossy()),
+            None => name.to_owned(),
         };
         let tokenizer = match folder {
             Some(folder) => Tokenizer::load(folder, model.config())?,
             None => Tokenizer::default(),
         };
-        let engine = EngineHandle::spawn(Generator::new(model, Options::default()))?;
+        let generator = Generator::new(model, Options::default());
+        let engine = EngineHandle::spawn(generator.with_vocabulary(Arc::clone(tokenizer.vocabulary())))?;
         Ok(Dsa {
             engine,
             tokenizer: Arc::new(tokenizer),
             context,
-            tokens_max: budget.max_tokens.map_or(TOKENS_MAX, |n| n as usize),
+            tokens_max: args.budget.max_tokens.map_or(tokens_max, |n| n as usize),
+            constrained,
             label,
             conversations: AtomicU64::new(0),
             meter: Arc::default(),
@@ -81,6 +95,8 @@ impl Policy for Dsa {
             tokenizer: Arc::clone(&self.tokenizer),
             context: self.context,
             tokens_max: self.tokens_max,
+            constrained: self.constrained,
+            grammar: None,
             seed,
             conversation: self.conversations.fetch_add(1, Ordering::Relaxed),
             known: Vec::new(),
@@ -102,6 +118,9 @@ struct Speaker {
     tokenizer: Arc<Tokenizer>,
     context: usize,
     tokens_max: usize,
+    constrained: bool,
+    /// The grammar of the environment's tools, made at the first turn of a constrained policy.
+    grammar: Option<Arc<Grammar>>,
     seed: u64,
     conversation: u64,
     /// Prompt and completion of the last turn: what was sampled stays tokenised as it was sampled.
@@ -123,6 +142,11 @@ impl Agent for Speaker {
         if prompt_ids.len() >= self.context {
             return Err(PolicyFailure::OutOfContext { window: self.context });
         }
+        if self.constrained && self.grammar.is_none() {
+            let calls = Calls::One { text_bytes: CONSTRAINED_TEXT_BYTES };
+            let tools: Vec<Value> = situation.tools.iter().map(function).collect();
+            self.grammar = Some(Arc::new(dsml::grammar::grammar(&tools, ThinkingMode::Chat, calls)));
+        }
         let request = Request {
             conversation: self.conversation,
             prompt: prompt_ids.clone(),
@@ -133,7 +157,7 @@ impl Agent for Speaker {
                 ..Sampling::default()
             },
             stop: Vec::new(),
-            grammar: None,
+            grammar: self.grammar.clone(),
             record: Record { experts: true, ..Record::default() },
         };
         let (sender, receiver) = oneshot::channel();
@@ -191,16 +215,16 @@ pub fn opening_tokens(system: &str, user: &str, tools: &[ToolSpec]) -> usize {
     prompt(&messages, tools).map_or(usize::MAX, |text| Tokenizer::default().encode(&text).len())
 }
 
+/// A tool in OpenAI form.
+fn function(tool: &ToolSpec) -> Value {
+    let function = json!({"name": tool.name, "description": tool.description, "parameters": tool.parameters});
+    json!({"type": "function", "function": function})
+}
+
 fn openai(message: &Message, tools: &[ToolSpec]) -> Value {
     match message {
         Message::System { content } => {
-            let tools: Vec<Value> = tools
-                .iter()
-                .map(|t| {
-                    let function = json!({"name": t.name, "description": t.description, "parameters": t.parameters});
-                    json!({"type": "function", "function": function})
-                })
-                .collect();
+            let tools: Vec<Value> = tools.iter().map(function).collect();
             json!({"role": "system", "content": content, "tools": tools})
         }
         Message::User { content } => json!({"role": "user", "content": content}),

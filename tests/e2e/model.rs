@@ -40,6 +40,31 @@ fn the_bench_prints_every_stage_beside_its_floor() {
     assert!(desk.run(&["model", "bench", "--contexts", "100"]).error(2).contains("context 100"));
 }
 
+#[test]
+fn the_embedded_models_episodes_end_in_many_ways_and_keep_their_tokens() {
+    let desk = Desk::new();
+    desk.run(&["synth", "--envs", "6", "--tasks", "60", "--seed", "7", "--json", "-q"]).json();
+    let select = ["--max-tools", "6", "--max-prompt", "2400", "--tasks", "8", "--group", "2", "--json", "-q"];
+    let free = [&["rollout", "--policy", "dsa", "--max-tokens", "24"][..], &select].concat();
+    let held = ["rollout", "--policy", "dsa-constrained", "--max-turns", "5", "--window", "3200"];
+    let (free, held) = (desk.run(&free).json(), desk.run(&[&held[..], &select].concat()).json());
+    let mut outcomes: Vec<&String> =
+        [&free, &held].iter().flat_map(|run| run["outcomes"].as_object().expect("outcomes").keys()).collect();
+    outcomes.sort();
+    outcomes.dedup();
+    assert!(outcomes.len() >= 3, "{free} {held}");
+    let known = ["solved", "failed", "format_error", "out_of_turns", "out_of_context"];
+    assert!(outcomes.iter().all(|o| known.contains(&o.as_str())), "{outcomes:?}: nothing broke");
+
+    let held = "FROM steps JOIN episodes ON episodes.id = episode_id WHERE policy = 'dsa-constrained'";
+    let count = |sql: String| desk.query(&sql)[0].parse::<u64>().expect("a count");
+    assert!(count(format!("SELECT CAST(count(*) AS TEXT) {held}")) >= 16, "every message of the constrained model is a call");
+    assert_eq!(count(format!("SELECT CAST(count(*) AS TEXT) {held} AND steps.outcome = 'unknown_tool'")), 0);
+    assert_eq!(count(format!("SELECT CAST(count(*) AS TEXT) {held} AND json_valid(arguments) = 0")), 0);
+    let bare = "SELECT CAST(count(*) AS TEXT) FROM episodes WHERE policy LIKE 'dsa%' AND trace_count = 0 AND outcome != 'out_of_context'";
+    assert_eq!(count(bare.to_owned()), 0, "tokens are kept");
+}
+
 /// A running server; killed when it goes out of scope.
 struct Server {
     child: Child,
