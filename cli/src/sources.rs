@@ -33,7 +33,10 @@ pub fn parsed_folder(dir: &Path) -> Result<Vec<ParsedSuite>> {
 
 fn from_file(file: &Path) -> Result<ParsedSuite> {
     let size = std::fs::metadata(file).with_context(|| {
-        format!("cannot read {}: no such file, and no library suite has this name (`terrarium suite list`)", file.display())
+        format!(
+            "cannot read {}: no such file, and no library suite has this name (`terrarium suite list`)",
+            file.display()
+        )
     })?;
     if size.len() > SOURCE_BYTES_MAX {
         bail!("{} has {} bytes; a suite may have {SOURCE_BYTES_MAX}", file.display(), size.len());

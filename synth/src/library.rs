@@ -64,12 +64,7 @@ pub fn parsed() -> Result<&'static [ParsedSuite]> {
 ///
 /// # Errors
 /// [`Error::Suite`] with every diagnostic.
-pub fn parse(
-    file: &str,
-    source: &str,
-    split: Split,
-    modules: &dyn Fn(&str) -> Option<String>,
-) -> Result<ParsedSuite> {
+pub fn parse(file: &str, source: &str, split: Split, modules: &dyn Fn(&str) -> Option<String>) -> Result<ParsedSuite> {
     let loaded = RefCell::new(BTreeMap::new());
     let find = |path: &str| {
         let text = modules(path)?;

@@ -37,7 +37,8 @@ pub struct Source {
 
 impl Source {
     fn new(slug: &str, source: &str, size: Size) -> Source {
-        let parsed = library::parse(&format!("{slug}.star"), source, Split::Train, &library::module).expect("the suite checks");
+        let parsed =
+            library::parse(&format!("{slug}.star"), source, Split::Train, &library::module).expect("the suite checks");
         let suite = parsed.suite;
         let mut recipe = vary::recipe(&suite, &parsed.digest, 7, 0);
         recipe.data.size = size;

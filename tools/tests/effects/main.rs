@@ -41,9 +41,8 @@ fn suites() -> Vec<Suite> {
         let own = other.as_ref().and_then(|folder| fs::read_to_string(folder.join(path)).ok());
         own.or_else(|| fs::read_to_string(library.join(path)).ok())
     };
-    let parse = |text: &String| {
-        parse_suite_with("suite.star", text, &module).unwrap_or_else(|faults| panic!("{}", faults[0]))
-    };
+    let parse =
+        |text: &String| parse_suite_with("suite.star", text, &module).unwrap_or_else(|faults| panic!("{}", faults[0]));
     texts.iter().map(parse).collect()
 }
 

@@ -1,0 +1,78 @@
+//! Two programs work out what a goal comes to: one by rows, one through tools alone. Over the whole library they must agree: a goal that
+//! the rows accept is either out of the planner's reach or leads to what the verifier expects. A planner that compares the wrong
+//! way round shows here and not only as a lower yield.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use terrarium_envs::environment::Split;
+use terrarium_envs::sandbox::{Config, Sandbox};
+use terrarium_envs::task::Kind;
+use terrarium_synth::candidate::draw;
+use terrarium_synth::certify::Workshop;
+use terrarium_synth::library;
+use terrarium_synth::say::phrase::Speaker;
+use terrarium_synth::say::prompts::Prompts;
+use terrarium_synth::seed::Dice;
+use terrarium_synth::tasks::goal::{Goal, Query};
+use terrarium_synth::vary;
+
+/// Reasons that say the planner came to something else than the rows, once the rows have accepted the goal.
+const DISAGREEMENTS: [&str; 8] = [
+    "disagree",
+    "planner_ambiguous",
+    "write_refused",
+    "tie",
+    "no_value",
+    "batch_size",
+    "nothing_matches",
+    "noop_solves",
+];
+/// Draws of each kind in each suite's world.
+const DRAWS: usize = 20;
+
+/// Whether a goal needs the row or value at one end of a column.
+fn has_extremum(goal: &Goal) -> bool {
+    let mut found = matches!(goal, Goal::Ask(Query::Extreme { .. }));
+    for description in goal.descriptions() {
+        description.walk(&mut |d| found |= d.extremum.is_some());
+    }
+    found
+}
+
+#[test]
+fn rows_and_tools_agree_over_the_library() {
+    let sandbox = Sandbox::new(Config::default()).expect("a sandbox");
+    let prompts = Prompts::new().expect("templates");
+    let mut tried: BTreeMap<Kind, usize> = BTreeMap::new();
+    let mut extrema = 0;
+    let mut disagreements: Vec<String> = Vec::new();
+    for (index, parsed) in library::parsed().expect("the library checks").iter().enumerate() {
+        let recipe = vary::recipe(&parsed.suite, &parsed.digest, 23, index as u64);
+        let made = vary::make(&parsed.suite, recipe).expect("rows");
+        let environment = vary::environment(&parsed.suite, &made, Split::Train, 0).expect("it compiles");
+        let mut workshop =
+            Workshop::new(&parsed.suite, &made, &Arc::new(environment), &sandbox).expect("the world runs");
+        let speaker = Speaker { suite: &parsed.suite };
+        for kind in Kind::ALL {
+            for attempt in 0..DRAWS {
+                let mut dice = Dice::new(3, &format!("{}/{}/{attempt}", parsed.suite.name, kind.name()));
+                let Ok(goal) = draw(&workshop, kind, 0, &mut dice) else { continue };
+                let Ok(verifier) = workshop.verifier(&goal) else { continue };
+                let Ok(prompt) = prompts.say(&speaker, &goal, verifier.answer.as_ref(), &mut dice) else { continue };
+                *tried.entry(kind).or_default() += 1;
+                extrema += usize::from(has_extremum(&goal));
+                if let Err(reject) = workshop.certify(&goal, &prompt, &verifier)
+                    && DISAGREEMENTS.contains(&&*reject.reason)
+                {
+                    disagreements.push(format!("{}: {} {}: {prompt}", parsed.suite.name, reject.reason, reject.detail));
+                }
+            }
+        }
+    }
+    for kind in Kind::ALL {
+        let tried = tried.get(&kind).copied().unwrap_or(0);
+        assert!(tried >= 25, "only {tried} goals of kind {}", kind.name());
+    }
+    assert!(extrema >= 50, "only {extrema} goals ask for an extreme");
+    assert!(disagreements.is_empty(), "{} disagreements:\n{}", disagreements.len(), disagreements.join("\n"));
+}
