@@ -3,7 +3,7 @@
 #   make test    every test that needs no GPU and no network
 #   make test-exports   lets the programs that read exports judge them (needs network and Python 3.12 once; 9 GB)
 #   make soak    random programs, sources, arguments and foreign components against every promise, for at most 20 minutes
-#   make kills   kill -9 at fifty moments of a rollout
+#   make kills   kill -9 at fifty moments of a rollout, an export and a merge
 #   make guests  the example suites in C, JavaScript and Python (fetches their tools into target/guests/), then their tests
 #   make build | bench | bench-all | lint | doc
 
@@ -40,7 +40,7 @@ test-exports: setup
 	python3 tests/exports/run.py $${CARGO_TARGET_DIR:-target}/debug/terrarium $${CARGO_TARGET_DIR:-target}/debug/examples/fill
 
 kills: setup
-	$(CARGO) test --locked --workspace --test e2e -- --ignored --nocapture
+	$(CARGO) test --locked --workspace --test e2e -- --ignored --nocapture --test-threads=1
 
 # The table of docs/performance.md in three to six minutes, in the optimised profile `bench` (the first run builds it, without libtorch).
 bench:
