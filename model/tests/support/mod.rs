@@ -1,0 +1,4 @@
+//! What tests of kernels share.
+
+pub mod emulator;
+pub mod kernels;
