@@ -13,9 +13,11 @@ pub struct Check<'a> {
     pub fast: bool,
 }
 
+#[allow(dead_code, reason = "as `Check::emulated`")]
 static DESCENDING: super::emulator::Emulator = super::emulator::Emulator { descending: true };
 
 impl<'a> Check<'a> {
+    #[allow(dead_code, reason = "one of the two test programs has only a GPU")]
     pub fn emulated(runner: &'a dyn Runner) -> Self {
         tch::set_num_threads(1);
         Self { runner, again: &DESCENDING, device: Device::Cpu, fast: false }
