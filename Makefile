@@ -12,7 +12,7 @@ SHELL := bash
 CARGO ?= cargo
 DEMO_DIR ?= demo-out
 
-.PHONY: demo test soak kills guests build bench bench-all lint doc setup test-exports test-openai clean-demo
+.PHONY: demo test nvrtc soak kills guests build bench bench-all lint doc setup test-exports test-openai clean-demo
 
 # libtorch, fetched once into third_party/ (hash-checked), and a C compiler for the few C sources in the tree.
 setup: third_party/libtorch/build-version
@@ -31,8 +31,12 @@ demo: setup
 	$(CARGO) build --locked --workspace --bin terrarium
 	./target/debug/terrarium demo --out $(DEMO_DIR)
 
-test: setup
+test: setup nvrtc
 	$(CARGO) test --locked --workspace
+
+# The CUDA compiler, for the test that makes machine code of the kernels without a GPU; where it cannot be had, that test is skipped aloud.
+nvrtc:
+	python3 setup/libtorch.py --nvrtc || echo "make: the CUDA kernels will not be compiled by the tests" >&2
 
 # Third-party readers in environments of their own under third_party/exports; what cannot be installed is skipped aloud.
 test-exports: setup

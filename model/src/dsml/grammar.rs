@@ -18,6 +18,7 @@ const DEPTH_MAX: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Calls {
     Allowed,
+    /// It is calls, after the reasoning if there is any, and no other text: a model that is free to talk first may never come to it.
     Required,
     /// Nothing but one call, whose texts have at most so many bytes, all of them printable ASCII: for models that would not
     /// come to an end by themselves.
@@ -39,10 +40,10 @@ pub fn grammar(tools: &[Value], mode: ThinkingMode, calls: Calls) -> Grammar {
         let end = maker.grammar.text(THINK_END);
         parts.extend([free, end]);
     }
-    if text_bytes.is_none() {
+    let invocations: Vec<Rule> = tools.iter().filter_map(|tool| maker.invocation(&tool["function"])).collect();
+    if calls == Calls::Allowed || invocations.is_empty() {
         parts.push(free);
     }
-    let invocations: Vec<Rule> = tools.iter().filter_map(|tool| maker.invocation(&tool["function"])).collect();
     if !invocations.is_empty() {
         let invocation = maker.grammar.choice(invocations);
         let open = maker.grammar.text(&format!("\n\n<{TOKEN}function_calls>"));
@@ -401,7 +402,7 @@ mod tests {
             required.push(&mut matcher, text.as_bytes()).then(|| matcher.may_end())
         };
         assert_eq!(ends("thought"), Some(false));
-        assert_eq!(ends("thought</think>text"), Some(false));
+        assert_eq!(ends("thought</think>text"), None);
         assert_eq!(ends(&format!("thought</think>{}", block(&[("list", &[])]))), Some(true));
         assert_eq!(ends(&block(&[("list", &[])])), None);
     }
