@@ -9,7 +9,7 @@ use terrarium_envs::runner::Runner;
 use terrarium_envs::sandbox::{Config, Sandbox};
 use terrarium_envs::task::Task;
 use terrarium_synth::ladder::{Course, RUNGS};
-use terrarium_synth::{Error, Options, Resume, Synthesizer, library};
+use terrarium_synth::{Error, Options, Resume, Synthesizer, library, link};
 
 /// Parts of the sample, by difficulty, of equal size.
 const BANDS: usize = 5;
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // One entry a task: its score, then what each solver made of it.
     let mut results: Vec<(f64, [bool; RUNGS.len()])> = Vec::new();
     for (environment, tasks) in &made {
-        let Some(parsed) = library::parsed()?.iter().find(|p| p.suite.name == environment.suite) else { continue };
+        let parsed = link::suite_of(library::parsed()?, &serde_json::from_value(environment.recipe.clone())?)?;
         let course = Course::new(&parsed.suite, environment)?;
         let mut runner = Runner::new(&sandbox, environment)?;
         for (index, task) in tasks.iter().enumerate() {

@@ -61,6 +61,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     depths.sort_unstable();
     println!("kinds: {kinds:?}");
+    let share = 100.0 * report.crossing as f64 / report.tasks.max(1) as f64;
+    println!(
+        "linked environments: {}; tasks that cross linked suites: {} ({share:.1} %)",
+        report.linked, report.crossing
+    );
     println!("depth: median {:?}", depths.get(depths.len() / 2));
     println!("calls: mean {mean:.2}, p95 {:?}, max {:?}", calls.get(calls.len() * 95 / 100), calls.last());
     for (reason, count) in &report.rejected.counts {

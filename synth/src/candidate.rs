@@ -1,8 +1,9 @@
 //! One environment candidate with its tasks: pure, from the options' seed and its index alone.
 
-use crate::certify::{Workshop, goal_json};
+use crate::certify::{Workshop, goal_json, hides_answer};
 use crate::error::Result;
 use crate::library::ParsedSuite;
+use crate::link;
 use crate::pipeline::Options;
 use crate::report::Rejections;
 use crate::say::phrase::Speaker;
@@ -15,7 +16,7 @@ use crate::tasks::long::LongWriter;
 use crate::tasks::policy::PolicyWriter;
 use crate::tasks::reject::{Verdict, reject};
 use crate::tasks::repair::RepairWriter;
-use crate::vary::{self, Recipe, make, recipe};
+use crate::vary::{self, Recipe, make, recipe_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use terrarium_envs::environment::{Environment, Split};
@@ -25,7 +26,13 @@ use terrarium_envs::task::{Kind, Task, task_id};
 /// Draws for each task wanted before the environment is given up.
 const DRAWS_PER_TASK: usize = 40;
 /// Calls that a long task takes at least.
-const LONG_CALLS_MIN: u32 = 20;
+const LONG_CALLS_MIN: usize = 20;
+/// Tasks of a linked environment that are to cross its suites, in percent.
+const CROSSING_PERCENT: usize = 60;
+/// Depth that half of the tasks are to reach.
+const DEPTH_WANTED: u32 = 4;
+/// Tasks that may be less deep, in percent.
+const SHALLOW_PERCENT: usize = 42;
 /// Draws of a kind that fail before it stands aside for one task of another kind.
 const FAILED_DRAWS_PER_TASK: usize = 12;
 /// Sum of the weights of all kinds.
@@ -51,6 +58,8 @@ pub struct Candidate {
     pub index: u64,
     /// The environment and its tasks, if there are enough of them.
     pub made: Option<(Arc<Environment>, Recipe, Vec<Task>)>,
+    /// Ids of the tasks that cross linked suites.
+    pub crossing: BTreeSet<String>,
     /// What was turned down on the way.
     pub rejected: Rejections,
 }
@@ -66,8 +75,9 @@ pub fn candidate(
     sandbox: &Sandbox,
     index: u64,
 ) -> Result<Candidate> {
-    let parsed = &suites[(index % suites.len() as u64) as usize];
-    let recipe = recipe(&parsed.suite, &parsed.digest, options.seed, index);
+    let stock = link::stock(suites, options.seed, index);
+    let parsed = &stock.parsed;
+    let recipe = recipe_of(&stock, options.seed, index);
     let mut dice = Dice::new(options.seed, &format!("split/{index}"));
     let split = match parsed.split {
         Split::Train if dice.below(VALIDATION_EVERY) == 0 => Split::Validation,
@@ -80,6 +90,7 @@ pub fn candidate(
     let mut tasks: Vec<Task> = Vec::with_capacity(wanted);
     let mut seen = Seen::default();
     let mut failed: BTreeMap<Kind, usize> = BTreeMap::new();
+    let linked = !stock.parts.is_empty();
     if wanted > 0 {
         let mut workshop = Workshop::new(&parsed.suite, &made, &environment, sandbox)?;
         let speaker = Speaker { suite: &parsed.suite };
@@ -95,8 +106,20 @@ pub fn candidate(
                 (made * FAILED_DRAWS_PER_TASK + failed.get(k).copied().unwrap_or(0)) * WEIGHTS_IN_ALL / weight(*k)
             };
             let Some(kind) = options.kinds.iter().min_by_key(|k| behind(k)).copied() else { break };
-            let drawn =
-                task(options, &mut workshop, &speaker, prompts, &environment, kind, &mut seen, wanted, &mut dice);
+            // A plan chooses from one table.
+            workshop.cross =
+                linked && kind != Kind::Plan && seen.crossing.len() * 100 < tasks.len() * CROSSING_PERCENT + 1;
+            let drawn = task(
+                options,
+                &mut workshop,
+                &speaker,
+                prompts,
+                &environment,
+                kind,
+                &mut seen,
+                (tasks.len(), wanted),
+                &mut dice,
+            );
             match drawn {
                 Ok(task) => tasks.push(task),
                 Err(reason) => {
@@ -107,7 +130,7 @@ pub fn candidate(
         }
     }
     let made = (tasks.len() == wanted).then_some((environment, made.recipe, tasks));
-    Ok(Candidate { index, made, rejected })
+    Ok(Candidate { index, made, crossing: seen.crossing, rejected })
 }
 
 /// What the tasks of one environment have used up.
@@ -115,6 +138,10 @@ pub fn candidate(
 struct Seen {
     prompts: BTreeSet<String>,
     shapes: BTreeMap<String, usize>,
+    /// Tasks that cross linked suites.
+    crossing: BTreeSet<String>,
+    /// Tasks whose solutions are shallow.
+    shallow: usize,
     /// How much harder goals of a kind are drawn than by default.
     levels: BTreeMap<Kind, usize>,
 }
@@ -143,12 +170,15 @@ fn task(
     environment: &Environment,
     kind: Kind,
     seen: &mut Seen,
-    wanted: usize,
+    (made, wanted): (usize, usize),
     dice: &mut Dice,
 ) -> Verdict<Task> {
     // Cheapest first: draw, shape, rows, words; then tools and mutants.
     let level = seen.levels.get(&kind).copied().unwrap_or(0);
     let goal = draw(workshop, kind, level, dice)?;
+    if workshop.cross && workshop.parts_needed(&goal) < 2 {
+        return reject("not_crossing", "");
+    }
     let shape = shape(&goal);
     if seen.shapes.get(&shape).copied().unwrap_or(0) > wanted / 5 + 1 {
         return reject("same_shape", shape);
@@ -158,10 +188,21 @@ fn task(
     if seen.prompts.contains(&prompt) {
         return reject("same_prompt", prompt);
     }
-    let certified = workshop.certify(&goal, &prompt, &verifier)?;
-    if kind == Kind::LongHorizon && certified.difficulty.calls < LONG_CALLS_MIN {
-        return reject("too_short", certified.difficulty.calls.to_string());
+    hides_answer(&prompt, verifier.answer.as_ref())?;
+    let solution = workshop.solve(&goal)?;
+    let crossing = workshop.parts_used(&solution) > 1;
+    if workshop.cross && !crossing {
+        return reject("not_crossing", "");
     }
+    let calls = solution.trace.calls.len() + 1;
+    if kind == Kind::LongHorizon && calls < LONG_CALLS_MIN {
+        return reject("too_short", calls.to_string());
+    }
+    let shallow = solution.trace.depth() + 1 < DEPTH_WANTED;
+    if shallow && kind != Kind::Plan && seen.shallow * 100 > made * SHALLOW_PERCENT {
+        return reject("too_shallow", solution.trace.depth().to_string());
+    }
+    let certified = workshop.check(&goal, &prompt, &verifier, &solution)?;
     if let Some((least, most)) = options.difficulty {
         let score = certified.difficulty.score;
         // Too easy: the next draw of this kind asks for more; too hard: for less.
@@ -178,6 +219,10 @@ fn task(
     let fault = |e: &dyn std::fmt::Display| crate::tasks::reject::Reject::new("fault", e.to_string());
     let goal = goal_json(&goal).map_err(|e| fault(&e))?;
     let id = task_id(&environment.id, &prompt, &goal, &certified.verifier).map_err(|e| fault(&e))?;
+    if crossing {
+        seen.crossing.insert(id.clone());
+    }
+    seen.shallow += usize::from(shallow);
     *seen.shapes.entry(shape).or_default() += 1;
     seen.prompts.insert(prompt.clone());
     Ok(Task {

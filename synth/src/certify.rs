@@ -4,11 +4,13 @@
 use crate::difficulty;
 use crate::error::{Error, Result};
 use crate::library;
+use crate::link;
 use crate::mutate::{self, Bench};
 use crate::say::values;
 use crate::seed::Dice;
 use crate::solve::trace::{Origin, Traced};
 use crate::solve::{Solution, solve};
+use crate::tasks::across::Link;
 use crate::tasks::act::{ActWriter, Spare};
 use crate::tasks::describe::Describer;
 use crate::tasks::expected::{Stage, verifier};
@@ -43,10 +45,13 @@ pub struct Workshop<'a> {
     parameters: Vec<Literal>,
     rows: eval::Rows,
     reach: Reach,
+    links: Vec<Link>,
     writes: Vec<usize>,
     locales: Vec<&'static Locale>,
     runner: Runner,
     spares: Vec<Spare>,
+    /// Draw goals that cross linked suites, where that can be.
+    pub cross: bool,
 }
 
 /// A goal that passed.
@@ -76,10 +81,12 @@ impl<'a> Workshop<'a> {
             parameters: made.surface.parameters.clone(),
             rows: eval::Rows::new(&made.world),
             reach: Reach::new(suite, &made.surface),
+            links: link::links(suite, &made.recipe),
             writes,
             locales,
             runner,
             spares: Vec::new(),
+            cross: false,
         };
         let mut dice = Dice::new(0, &format!("spares/{}", environment.id));
         workshop.spares = workshop.act_writer().spares(SPARES, &mut dice);
@@ -93,7 +100,12 @@ impl<'a> Workshop<'a> {
 
     /// Draws descriptions.
     pub fn describer(&self) -> Describer<'_> {
-        Describer { rows: Rows { suite: self.suite, world: &self.made.world }, reach: &self.reach }
+        Describer {
+            rows: Rows { suite: self.suite, world: &self.made.world },
+            reach: &self.reach,
+            links: &self.links,
+            cross: self.cross,
+        }
     }
 
     /// Draws act goals.
@@ -115,8 +127,26 @@ impl<'a> Workshop<'a> {
     /// Why the task is turned down.
     pub fn certify(&mut self, goal: &Goal, prompt: &str, verifier: &Verifier) -> Verdict<Certified> {
         hides_answer(prompt, verifier.answer.as_ref())?;
-        let solution = solve(self.suite, &self.made.surface, self.made.world.today, &mut self.runner, goal)?;
+        let solution = self.solve(goal)?;
         self.check(goal, prompt, verifier, &solution)
+    }
+
+    /// The reference solution of a goal, by tools.
+    ///
+    /// # Errors
+    /// Why it cannot be carried out.
+    pub fn solve(&mut self, goal: &Goal) -> Verdict<Solution> {
+        solve(self.suite, &self.made.surface, self.made.world.today, &mut self.runner, goal)
+    }
+
+    /// Suites of a linked environment that a goal needs; 1 where there is one alone.
+    pub fn parts_needed(&self, goal: &Goal) -> usize {
+        link::parts_needed(self.suite, &self.made.recipe.parts, goal)
+    }
+
+    /// Suites of a linked environment whose tools a solution uses.
+    pub fn parts_used(&self, solution: &Solution) -> usize {
+        link::parts_used(&self.made.recipe.parts, solution.trace.calls.iter().map(|c| c.tool))
     }
 
     /// The certificate of a solution somebody found.
@@ -258,7 +288,7 @@ fn says(prompt: &str, text: &str) -> bool {
 }
 
 /// A prompt must not give its answer away.
-fn hides_answer(prompt: &str, answer: Option<&Answer>) -> Verdict<()> {
+pub fn hides_answer(prompt: &str, answer: Option<&Answer>) -> Verdict<()> {
     let told = match answer {
         Some(Answer::Text(text)) => prompt.to_lowercase().contains(&text.to_lowercase()),
         Some(Answer::Texts(texts)) => texts.iter().any(|t| prompt.to_lowercase().contains(&t.to_lowercase())),
@@ -290,9 +320,8 @@ impl Recertifier {
     /// # Errors
     /// When the library has no such suite, or another text of it.
     pub fn new(sandbox: &Sandbox, environment: &Arc<Environment>) -> Result<Self> {
-        let Some(parsed) = library::parsed()?.iter().find(|s| s.suite.name == environment.suite) else {
-            return Err(Error::Options(format!("the library has no suite `{}`", environment.suite)));
-        };
+        let recipe: Recipe = serde_json::from_value(environment.recipe.clone())?;
+        let parsed = link::suite_of(library::parsed()?, &recipe)?;
         Self::with_suite(sandbox, environment, &parsed.suite, &parsed.digest)
     }
 

@@ -7,6 +7,7 @@ pub mod difficulty;
 pub mod error;
 pub mod ladder;
 pub mod library;
+pub mod link;
 pub mod mutate;
 pub mod pipeline;
 pub mod report;

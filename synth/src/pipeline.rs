@@ -238,6 +238,8 @@ impl Synthesizer {
         let tasks: Vec<Task> = fresh.into_iter().take(share).collect();
         report.environments += 1;
         report.tasks += tasks.len() as u64;
+        report.linked += u64::from(!recipe.parts.is_empty());
+        report.crossing += tasks.iter().filter(|t| candidate.crossing.contains(&t.id)).count() as u64;
         Some((environment, tasks))
     }
 }

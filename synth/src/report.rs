@@ -55,6 +55,12 @@ pub struct Report {
     pub environments: u64,
     /// Tasks admitted.
     pub tasks: u64,
+    /// Environments over several linked suites.
+    #[serde(default)]
+    pub linked: u64,
+    /// Tasks whose solutions use the tools of several linked suites.
+    #[serde(default)]
+    pub crossing: u64,
     /// Candidates looked at: the next index to go on from.
     pub next_index: u64,
     /// What was turned down: environments as `environment:<reason>`, tasks by reason.

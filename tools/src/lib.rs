@@ -10,6 +10,7 @@ pub mod compile;
 pub mod error;
 pub mod eval;
 pub mod explain;
+pub mod join;
 #[cfg(feature = "oracle")]
 pub mod oracle;
 pub mod schema;
@@ -20,6 +21,7 @@ mod text;
 pub mod tree;
 pub mod types;
 pub mod value;
+pub mod visit;
 mod wrap;
 
 pub use builtin::Builtin;

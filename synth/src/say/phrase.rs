@@ -8,7 +8,7 @@ use crate::tasks::goal::{Argument, Call, Case, Condition, Description, Query, St
 use crate::tasks::policy::{counted_table, grounds};
 use crate::tasks::reject::{Verdict, reject};
 use crate::tasks::rows::{column_id, table_id, target};
-use crate::vary::data::scalar;
+use crate::vary::data::{inner, scalar};
 use terrarium_tools::suite::{Column, Effect, Source, Suite, Table};
 use terrarium_tools::types::{TableId, Type};
 use terrarium_tools::value::Value;
@@ -110,17 +110,37 @@ impl Speaker<'_> {
     ) -> Verdict<String> {
         let mut short = Vec::new();
         let mut clauses = Vec::new();
+        let mut last = Vec::new();
         for condition in conditions {
             let column = &table.columns[column_id(table, &condition.column)?];
+            if let Test::Shared { of, .. } = &condition.test {
+                // Last, since what follows it would be said of the other suite's rows.
+                last.push(self.also(of, plural, dice)?);
+                continue;
+            }
             let phrase = self.condition(column, &condition.test, dice)?;
             let is_clause = ["that ", "who ", "whose ", "which "].iter().any(|p| phrase.starts_with(p));
             let phrase = if plural { pluralise(&phrase) } else { phrase };
             if is_clause { clauses.push(phrase) } else { short.push(phrase) }
         }
+        clauses.extend(last);
         if !clauses.is_empty() {
             short.push(clauses.join(" and "));
         }
         Ok(short.join(" "))
+    }
+
+    /// That rows are the same people as rows of another suite: `who is also a patient insured with ..`.
+    fn also(&self, of: &Description, plural: bool, dice: &mut Dice) -> Verdict<String> {
+        let (_, table) = self.table(of)?;
+        let person = called_columns(table).iter().any(|c| *inner(&table.columns[*c].source) == Source::PersonName);
+        let pronoun = if person { "who" } else { "that" };
+        Ok(match (of.many, plural) {
+            (true, true) => format!("{pronoun} are also {}", self.plural(of, dice)?),
+            (true, false) => format!("{pronoun} is also {}", self.some(of, dice)?),
+            (false, true) => format!("{pronoun} are also {}", self.entity(of, dice)?),
+            (false, false) => format!("{pronoun} is also {}", self.entity(of, dice)?),
+        })
     }
 
     /// A condition after a noun: `due before 3 March 2026`, `whose price is at least $4.00`.
@@ -138,6 +158,7 @@ impl Speaker<'_> {
                 let noun = if inner.many { self.some(inner, dice)? } else { self.entity(inner, dice)? };
                 self.with(column, &noun, "")
             }
+            Test::Shared { of, .. } => self.also(of, false, dice)?,
             Test::Missing => format!("without {} {label}", article(label)),
             Test::Present => format!("with {} {label} on record", article(label)),
             Test::Below(value) => self.relation(column, Relation::Below, value),
@@ -338,7 +359,7 @@ impl Speaker<'_> {
                     Test::AtLeast(v) => {
                         format!("{} {}", relation_word(is_date, Relation::AtLeast), self.value(column, v))
                     }
-                    Test::Of(_) | Test::Missing | Test::Present => {
+                    Test::Of(_) | Test::Shared { .. } | Test::Missing | Test::Present => {
                         return reject("unsayable", "a condition of a branch");
                     }
                 };

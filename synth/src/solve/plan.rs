@@ -154,7 +154,7 @@ impl Toolbox<'_> {
                 let mut because = found.calls.clone();
                 because.insert(call);
                 let holds = match &condition.test {
-                    Test::Of(_) => return reject("unsayable", "a condition of a branch"),
+                    Test::Of(_) | Test::Shared { .. } => return reject("unsayable", "a condition of a branch"),
                     test => passes(&value, test),
                 };
                 planned.push(self.plan_call(index, if holds { then } else { otherwise }, None, &because)?);

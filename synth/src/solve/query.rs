@@ -1,7 +1,7 @@
 //! Descriptions and questions by tools: rows found through listings and look-ups, filtered and compared by the planner itself.
 
 use crate::solve::known::Found;
-use crate::solve::toolbox::{Filter, Toolbox};
+use crate::solve::toolbox::{Filter, Shared, Toolbox};
 use crate::tasks::goal::{Description, Query, Test};
 use crate::tasks::reject::{Verdict, reject};
 use crate::tasks::rows::{column_id, table_id, target};
@@ -41,7 +41,7 @@ pub fn passes(value: &Value, test: &Test) -> bool {
         Test::AtLeast(limit) => order(value, limit).is_some_and(Ordering::is_ge),
         Test::Missing => matches!(value, Value::None),
         Test::Present => !matches!(value, Value::None),
-        Test::Of(_) => false,
+        Test::Of(_) | Test::Shared { .. } => false,
     }
 }
 
@@ -61,6 +61,7 @@ impl Toolbox<'_> {
             let column = self.column_of(table, &condition.column)?;
             filters.push(match &condition.test {
                 Test::Of(inner) => Filter::Keys(column, self.find(inner, &[])?),
+                Test::Shared { of, column: theirs } => Filter::Values(column, self.shared(of, theirs)?),
                 test => Filter::Test(column, test.clone()),
             });
         }
@@ -96,6 +97,20 @@ impl Toolbox<'_> {
         Ok(found)
     }
 
+    /// The values of a column in the rows of another suite's table, to be looked for in this one's.
+    fn shared(&mut self, of: &Description, column: &str) -> Verdict<Shared> {
+        let table = table_id(self.suite, &of.table)?;
+        let column = self.column_of(table, column)?;
+        let mut found = self.find(of, &[column])?;
+        let mut values = Vec::with_capacity(found.keys.len());
+        for key in &found.keys {
+            let (value, call) = self.column(table, key, column)?;
+            found.calls.insert(call);
+            values.push((value, call));
+        }
+        Ok(Shared { values, calls: found.calls })
+    }
+
     /// Whether a row passes the filters; what is known already is asked first.
     fn passes_all(
         &mut self,
@@ -114,6 +129,10 @@ impl Toolbox<'_> {
                 Filter::Keys(_, keys) => {
                     calls.extend(&keys.calls);
                     matches!(&value, Value::Key(k) if keys.keys.contains(k))
+                }
+                Filter::Values(_, shared) => {
+                    calls.extend(&shared.calls);
+                    shared.values.iter().any(|(v, _)| *v == value)
                 }
             };
             if !passed {

@@ -49,13 +49,24 @@ pub enum Filter {
     Test(usize, Test),
     /// The column holds one of these keys, found by these calls.
     Keys(usize, Found),
+    /// The column holds one of these values, seen in another suite's table.
+    Values(usize, Shared),
+}
+
+/// Values of a column of other rows, each with the call that showed it.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// Values.
+    pub values: Vec<(Value, usize)>,
+    /// Every call that the choice of the rows rests on.
+    pub calls: BTreeSet<usize>,
 }
 
 impl Filter {
     /// The column.
     pub fn column(&self) -> usize {
         match self {
-            Filter::Test(column, _) | Filter::Keys(column, _) => *column,
+            Filter::Test(column, _) | Filter::Keys(column, _) | Filter::Values(column, _) => *column,
         }
     }
 }
@@ -281,6 +292,21 @@ impl<'a> Toolbox<'a> {
                         Filter::Test(_, test) => {
                             if let Some((value, exact)) = implied(test, *relation) {
                                 usage.given.push(Given { parameter, value, origin: Origin::Prompt });
+                                if exact {
+                                    usage.applied.insert(position);
+                                }
+                                given = true;
+                                by_unique |= self.suite.tables[table].columns[*column].unique;
+                            }
+                        }
+                        Filter::Values(_, shared) => {
+                            if let ([(value, call)], Some((_, exact))) = (
+                                &*shared.values,
+                                shared.values.first().and_then(|(v, _)| implied(&Test::Is(v.clone()), *relation)),
+                            ) {
+                                let origin = Origin::Call(*call);
+                                usage.given.push(Given { parameter, value: value.clone(), origin });
+                                usage.calls.extend(&shared.calls);
                                 if exact {
                                     usage.applied.insert(position);
                                 }

@@ -315,7 +315,13 @@ impl<'a> ActWriter<'a> {
         let suite = self.stage.suite;
         match scalar(&suite.functions[suite.tools[tool].function].parameters[parameter].ty) {
             Type::Key(table) => {
-                let before: Vec<&Value> = story.rows.iter().filter(|(t, _)| t == table).map(|(_, k)| k).collect();
+                let mut before: Vec<&Value> = story.rows.iter().filter(|(t, _)| t == table).map(|(_, k)| k).collect();
+                // The same people in another suite's records.
+                for (other, key) in &story.rows {
+                    let row = self.describer.rows.by_key(*other, key).map(Vec::as_slice);
+                    let twins = row.map(|row| self.describer.counterparts(*other, row)).unwrap_or_default();
+                    before.extend(twins.into_iter().filter(|(l, _)| l.other == *table).map(|(_, row)| &row[0]));
+                }
                 if dice.percent(if story.loyal { 90 } else { 35 })
                     && let Some(key) = dice.pick(&before)
                 {

@@ -354,7 +354,7 @@ fn passes(value: &Value, test: &Test) -> bool {
         Test::AtLeast(other) => order(other).is_some_and(std::cmp::Ordering::is_ge),
         Test::Below(other) => order(other).is_some_and(std::cmp::Ordering::is_lt),
         Test::Above(other) => order(other).is_some_and(std::cmp::Ordering::is_gt),
-        Test::Of(_) | Test::Missing | Test::Present => false,
+        Test::Of(_) | Test::Shared { .. } | Test::Missing | Test::Present => false,
     }
 }
 
@@ -436,7 +436,9 @@ pub fn program(rows: Rows<'_>, choice: &Choice, example: &[usize]) -> Verdict<Pr
             Test::AtMost(v) => (Compare::AtMost, v),
             Test::Above(v) => (Compare::Above, v),
             Test::AtLeast(v) => (Compare::AtLeast, v),
-            Test::Of(_) | Test::Missing | Test::Present => return reject("unsayable", "a demand of this form"),
+            Test::Of(_) | Test::Shared { .. } | Test::Missing | Test::Present => {
+                return reject("unsayable", "a demand of this form");
+            }
         };
         let at = column(place);
         Ok(CellTest { column: at, compare, value: cell(suite, types[at], value) })

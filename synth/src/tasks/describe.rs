@@ -1,6 +1,7 @@
 //! Draws descriptions of rows: of one row, so that it is the only one that matches, and of sets, so that every condition matters.
 
 use crate::seed::Dice;
+use crate::tasks::across::Link;
 use crate::tasks::goal::{Condition, Description, Extremum, Test};
 use crate::tasks::reach::Reach;
 use crate::tasks::rows::{Rows, number, target};
@@ -19,6 +20,10 @@ pub struct Describer<'a> {
     pub rows: Rows<'a>,
     /// What can be looked up.
     pub reach: &'a Reach,
+    /// Tables of linked suites that share people or companies.
+    pub links: &'a [Link],
+    /// Tell rows by what linked suites say about the same people, where that can be.
+    pub cross: bool,
 }
 
 /// The column by which people name a row, if a name alone tells it: text, unique, and all of what the table is called by.
@@ -74,6 +79,11 @@ impl<'a> Describer<'a> {
         if !self.reach.searchable(table) {
             return None;
         }
+        if self.crosses(dice)
+            && let Some(description) = self.by_link(table, row, depth, dice)
+        {
+            return Some(description);
+        }
         let way = dice.weighted(&[if depth == 0 { 5 } else { 8 }, 3, 2]);
         let first = match way {
             0 => self.by_name(table, row, depth, dice),
@@ -97,11 +107,17 @@ impl<'a> Describer<'a> {
     }
 
     /// By conditions alone.
-    fn by_conditions(&self, table: TableId, row: &'a [Value], depth: u32, dice: &mut Dice) -> Option<Description> {
+    pub(super) fn by_conditions(
+        &self,
+        table: TableId,
+        row: &'a [Value],
+        depth: u32,
+        dice: &mut Dice,
+    ) -> Option<Description> {
         self.complete(table, row, self.empty(table), depth, dice)
     }
 
-    fn empty(&self, table: TableId) -> Description {
+    pub(super) fn empty(&self, table: TableId) -> Description {
         Description {
             table: self.suite().tables[table].name.clone(),
             conditions: Vec::new(),
@@ -111,7 +127,7 @@ impl<'a> Describer<'a> {
     }
 
     /// Adds conditions until only the row matches, then takes away what is not needed among those added.
-    fn complete(
+    pub(super) fn complete(
         &self,
         table: TableId,
         row: &'a [Value],
@@ -159,7 +175,13 @@ impl<'a> Describer<'a> {
     }
 
     /// As the row with the least or greatest value among those that meet one or two conditions.
-    fn by_extremum(&self, table: TableId, row: &'a [Value], depth: u32, dice: &mut Dice) -> Option<Description> {
+    pub(super) fn by_extremum(
+        &self,
+        table: TableId,
+        row: &'a [Value],
+        depth: u32,
+        dice: &mut Dice,
+    ) -> Option<Description> {
         let definition = &self.suite().tables[table];
         let ordered: Vec<usize> = (1..definition.columns.len())
             .filter(|c| {
@@ -274,7 +296,15 @@ impl<'a> Describer<'a> {
             columns.retain(|c| self.is_group(table, *c) || is_ordered(&self.suite().tables[table].columns[*c].ty));
             dice.shuffle(&mut columns);
             let mut description = Description { many: true, ..self.empty(table) };
-            for column in columns.into_iter().take(1 + dice.below(conditions_max)) {
+            let mut wanted = 1 + dice.below(conditions_max);
+            if self.crosses(dice)
+                && let Some(condition) = self.across(table, anchor, 0, dice)
+            {
+                columns.retain(|c| self.suite().tables[table].columns[*c].name != condition.column);
+                description.conditions.push(condition);
+                wanted -= 1;
+            }
+            for column in columns.into_iter().take(wanted) {
                 if let Some(condition) = self.loosely(table, anchor, column, dice) {
                     description.conditions.push(condition);
                 }
@@ -347,7 +377,7 @@ impl<'a> Describer<'a> {
     }
 
     /// A set of two rows or more around a row, by one condition.
-    fn set_around(&self, table: TableId, row: &'a [Value], dice: &mut Dice) -> Option<Description> {
+    pub(super) fn set_around(&self, table: TableId, row: &'a [Value], dice: &mut Dice) -> Option<Description> {
         if !self.reach.searchable(table) {
             return None;
         }

@@ -239,6 +239,13 @@ pub enum Test {
     AtLeast(Value),
     /// A reference to a row that matches.
     Of(Box<Description>),
+    /// The value of a column of a row that matches, in the table of another suite: the same person or company.
+    Shared {
+        /// The rows over there.
+        of: Box<Description>,
+        /// Their column.
+        column: String,
+    },
     /// No value.
     Missing,
     /// Some value.
@@ -250,7 +257,7 @@ impl Test {
     pub fn value(&self) -> Option<&Value> {
         match self {
             Test::Is(v) | Test::Below(v) | Test::AtMost(v) | Test::Above(v) | Test::AtLeast(v) => Some(v),
-            Test::Of(_) | Test::Missing | Test::Present => None,
+            Test::Of(_) | Test::Shared { .. } | Test::Missing | Test::Present => None,
         }
     }
 }
@@ -330,7 +337,7 @@ impl Description {
     pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Description)) {
         visit(self);
         for condition in &self.conditions {
-            if let Test::Of(inner) = &condition.test {
+            if let Test::Of(inner) | Test::Shared { of: inner, .. } = &condition.test {
                 inner.walk(visit);
             }
         }

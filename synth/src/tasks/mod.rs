@@ -1,5 +1,6 @@
 //! Tasks: declarative goals, drawn from the rows, and what they must bring about by rows.
 
+pub mod across;
 pub mod act;
 pub mod arguments;
 pub mod ask;

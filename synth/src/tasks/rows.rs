@@ -73,7 +73,7 @@ impl<'a> Rows<'a> {
         self.table(table).iter().find(|r| r[0] == *key)
     }
 
-    /// Whether a row meets a condition. `Of` takes the keys from `of`, which [`Rows::matching`] prepares once a condition.
+    /// Whether a row meets a condition. `Of` and `Shared` take the values from `of`, which [`Rows::matching`] prepares once a condition.
     fn holds(column: usize, test: &Test, of: &[&Value], row: &[Value]) -> bool {
         let value = &row[column];
         let order = |other: &Value| compare(value, other);
@@ -83,7 +83,7 @@ impl<'a> Rows<'a> {
             Test::AtMost(other) => matches!(order(other), Some(Ordering::Less | Ordering::Equal)),
             Test::Above(other) => order(other) == Some(Ordering::Greater),
             Test::AtLeast(other) => matches!(order(other), Some(Ordering::Greater | Ordering::Equal)),
-            Test::Of(_) => of.contains(&value),
+            Test::Of(_) | Test::Shared { .. } => of.contains(&value),
             Test::Missing => *value == Value::None,
             Test::Present => *value != Value::None,
         }
@@ -99,6 +99,7 @@ impl<'a> Rows<'a> {
         let column = column_id(&self.suite.tables[table], &condition.column)?;
         let of = match &condition.test {
             Test::Of(inner) => self.matching(inner)?.into_iter().map(|row| &row[0]).collect(),
+            Test::Shared { of, column } => self.values(of, column)?,
             _ => Vec::new(),
         };
         Ok((column, of))

@@ -29,6 +29,9 @@ pub struct DataPlan {
     pub today: i32,
     /// Key style of each table.
     pub keys: Vec<KeyStyle>,
+    /// Tables that share people or companies, by name: the second takes names, telephone numbers and addresses from the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<(String, String)>,
 }
 
 /// How many rows tables have, relative to what the suite declares.
@@ -81,6 +84,7 @@ pub fn world(suite: &Suite, parameters: &[Literal], plan: &DataPlan) -> Result<W
         })
         .collect();
     let mut world = World { today: plan.today, tables: Vec::with_capacity(suite.tables.len()) };
+    let mut names: BTreeSet<String> = BTreeSet::new();
     for (index, table) in suite.tables.iter().enumerate() {
         let key = plan.keys[index].clone();
         let mut rows: Vec<Vec<Value>> = (1..=counts[index])
@@ -90,9 +94,15 @@ pub fn world(suite: &Suite, parameters: &[Literal], plan: &DataPlan) -> Result<W
                 row
             })
             .collect();
-        let filler = Filler { plan, locales: &locales, counts: &counts, suite, table_index: index };
+        let twins = Twins::of(suite, plan, &world, index, rows.len());
+        let filler =
+            Filler { plan, locales: &locales, counts: &counts, suite, table_index: index, names: &names, twins };
         for column in &table.columns[1..] {
             filler.fill(table, column, &mut rows);
+        }
+        for (c, column) in table.columns.iter().enumerate().filter(|(_, c)| c.unique && is_name(&c.source)) {
+            debug_assert!(column.unique);
+            names.extend(rows.iter().map(|row| text_of(&row[c])));
         }
         world.tables.push(TableRows { key, next_key: rows.len() as u32 + 1, rows });
     }
@@ -127,12 +137,64 @@ pub fn inner(source: &Source) -> &Source {
     }
 }
 
+/// Whether a source makes names of people or companies.
+fn is_name(source: &Source) -> bool {
+    matches!(inner(source), Source::PersonName | Source::CompanyName)
+}
+
+/// The rows of an earlier table that stand for the same people as rows of this one.
+struct Twins<'a> {
+    columns: &'a [Column],
+    rows: Vec<Vec<Value>>,
+    /// Row of the earlier table, for each row of this one that has a twin.
+    of: Vec<Option<usize>>,
+}
+
+impl<'a> Twins<'a> {
+    /// Three fifths of the smaller table at least.
+    fn of(suite: &'a Suite, plan: &DataPlan, world: &World, table: usize, count: usize) -> Option<Self> {
+        let (first, _) = plan.links.iter().find(|(_, second)| *second == suite.tables[table].name)?;
+        let other = suite.tables[..table].iter().position(|t| t.name == *first)?;
+        let rows = world.tables[other].rows.clone();
+        let mut dice = Dice::new(plan.seed, &format!("link/{first}/{}", suite.tables[table].name));
+        let most = count.min(rows.len());
+        let shared = dice.between((most * 3).div_ceil(5) as i64, most as i64) as usize;
+        let (mut here, mut there): (Vec<usize>, Vec<usize>) = ((0..count).collect(), (0..rows.len()).collect());
+        dice.shuffle(&mut here);
+        dice.shuffle(&mut there);
+        let mut of = vec![None; count];
+        for (row, twin) in here.into_iter().zip(there).take(shared) {
+            of[row] = Some(twin);
+        }
+        Some(Twins { columns: &suite.tables[other].columns, rows, of })
+    }
+
+    /// The twin's value of a column that belongs to the person: the name, and how to reach them.
+    fn copy(&self, column: &Column, row: usize) -> Option<Value> {
+        let twin = self.of[row]?;
+        let personal = match inner(&column.source) {
+            Source::PersonName | Source::CompanyName => column.unique,
+            Source::Phone | Source::Email { .. } | Source::StreetAddress | Source::City => true,
+            _ => false,
+        };
+        let same = |c: &Column| {
+            std::mem::discriminant(inner(&c.source)) == std::mem::discriminant(inner(&column.source))
+                && c.unique == column.unique
+        };
+        let theirs = self.columns.iter().position(same).filter(|_| personal)?;
+        Some(self.rows[twin][theirs].clone()).filter(|value| *value != Value::None)
+    }
+}
+
 struct Filler<'a> {
     plan: &'a DataPlan,
     locales: &'a [&'a Locale],
     counts: &'a [usize],
     suite: &'a Suite,
     table_index: usize,
+    /// Names of people and companies in the tables before this one: others are not called the same.
+    names: &'a BTreeSet<String>,
+    twins: Option<Twins<'a>>,
 }
 
 impl Filler<'_> {
@@ -147,9 +209,19 @@ impl Filler<'_> {
             }
             _ => Vec::new(),
         };
-        let mut taken = BTreeSet::new();
         let unique = column.unique || matches!(inner(&column.source), Source::Email { .. });
-        for (index, row) in rows.iter_mut().enumerate() {
+        let mut taken = if unique && is_name(&column.source) { self.names.clone() } else { BTreeSet::new() };
+        // What is taken over comes first: whatever is drawn keeps clear of it.
+        let copies: Vec<Option<Value>> = match &self.twins {
+            Some(twins) => (0..rows.len()).map(|index| twins.copy(column, index)).collect(),
+            None => vec![None; rows.len()],
+        };
+        taken.extend(copies.iter().flatten().map(text_of));
+        for (index, (row, copy)) in rows.iter_mut().zip(copies).enumerate() {
+            if let Some(copy) = copy {
+                row.push(copy);
+                continue;
+            }
             let mut value = self.draw(table, column, &column.source, row, index, &order, &mut dice);
             if unique && value != Value::None {
                 for _ in 0..UNIQUE_DRAWS_MAX {

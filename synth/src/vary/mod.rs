@@ -7,6 +7,7 @@ pub mod surface;
 pub mod words;
 
 use crate::error::{Error, Result};
+use crate::link::Stock;
 use crate::seed::Dice;
 use data::{DataPlan, Size};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ pub struct Recipe {
     pub suite: String,
     /// blake3 of the suite's source, 16 hex digits: another text is another world.
     pub source: String,
+    /// What a linked suite was put together from; empty for one suite alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
     /// Policy parameters by name.
     pub parameters: Vec<(String, Literal)>,
     /// Data.
@@ -38,6 +42,19 @@ pub struct Recipe {
     pub lenient: bool,
 }
 
+/// A suite of the library inside a linked one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its slug.
+    pub suite: String,
+    /// blake3 of its source, 16 hex digits.
+    pub source: String,
+    /// Tables it brings.
+    pub tables: usize,
+    /// Tools it brings.
+    pub tools: usize,
+}
+
 /// Worlds of a hundred whose tools leave the policy to the agent.
 const LENIENT_PERCENT: u32 = 40;
 
@@ -46,10 +63,30 @@ const TODAY_FIRST: i64 = 20_094;
 /// Its length in days.
 const TODAY_SPAN: i64 = 900;
 
-/// The recipe of candidate `index`.
+/// The recipe of candidate `index`, from one suite alone.
 pub fn recipe(suite: &Suite, source_digest: &str, seed: u64, index: u64) -> Recipe {
     let mut dice = Dice::new(seed, &format!("recipe/{}/{index}", suite.name));
     let breadth = [Breadth::Pocket, Breadth::Subset, Breadth::Full][dice.weighted(&[15, 65, 20])];
+    drawn(suite, source_digest, breadth, seed, index, &mut dice)
+}
+
+/// The recipe of candidate `index` from its stock.
+pub fn recipe_of(stock: &Stock<'_>, seed: u64, index: u64) -> Recipe {
+    let suite = &stock.parsed.suite;
+    let mut dice = Dice::new(seed, &format!("recipe/{}/{index}", suite.name));
+    let breadth = match (stock.pocket, stock.parts.is_empty()) {
+        (true, _) => Breadth::Pocket,
+        (false, true) => [Breadth::Subset, Breadth::Full][dice.weighted(&[65, 20])],
+        // The tools of several suites are many enough.
+        (false, false) => Breadth::Subset,
+    };
+    let mut recipe = drawn(suite, &stock.parsed.digest, breadth, seed, index, &mut dice);
+    recipe.parts.clone_from(&stock.parts);
+    recipe.data.links.clone_from(&stock.links);
+    recipe
+}
+
+fn drawn(suite: &Suite, source_digest: &str, breadth: Breadth, seed: u64, index: u64, dice: &mut Dice) -> Recipe {
     let size = match breadth {
         Breadth::Pocket => Size::Small,
         _ => [Size::Small, Size::Medium, Size::Large][dice.weighted(&[3, 5, 2])],
@@ -84,10 +121,19 @@ pub fn recipe(suite: &Suite, source_digest: &str, seed: u64, index: u64) -> Reci
         locales: locales.into_iter().map(str::to_owned).collect(),
         today: (TODAY_FIRST + dice.between(0, TODAY_SPAN - 1)) as i32,
         keys,
+        links: Vec::new(),
     };
-    let surface = surface::draw(suite, breadth, &mut dice);
+    let surface = surface::draw(suite, breadth, dice);
     let lenient = dice.percent(LENIENT_PERCENT);
-    Recipe { suite: suite.name.clone(), source: source_digest.to_owned(), parameters, data, surface, lenient }
+    Recipe {
+        suite: suite.name.clone(),
+        source: source_digest.to_owned(),
+        parts: Vec::new(),
+        parameters,
+        data,
+        surface,
+        lenient,
+    }
 }
 
 /// A recipe carried out, short of compiling.
@@ -155,6 +201,7 @@ pub fn sample_world(suite: &Suite, seed: u64) -> Result<World> {
         locales: vec![words::LOCALES[0].name.to_owned()],
         today: TODAY_FIRST as i32,
         keys: suite.tables.iter().map(|t| t.key.clone()).collect(),
+        links: Vec::new(),
     };
     data::world(suite, &parameters, &plan)
 }

@@ -115,7 +115,9 @@ impl Naming {
                 .collect(),
             _ => BTreeMap::new(),
         };
-        let words: Vec<&str> = slug.split('-').filter(|w| w.starts_with(|c: char| c.is_ascii_lowercase())).collect();
+        // Of linked suites no one word stands for all.
+        let words: Vec<&str> = if slug.contains("-and-") { Vec::new() } else { slug.split('-').collect() };
+        let words: Vec<&str> = words.into_iter().filter(|w| w.starts_with(|c: char| c.is_ascii_lowercase())).collect();
         let prefix = match tools {
             ToolStyle::Prefixed => dice.pick(&words).copied().unwrap_or_default().to_owned(),
             _ => String::new(),

@@ -30,7 +30,7 @@ pub use component::{DOCS_SECTION, STATE_SECTION};
 pub use data::{DIRECTORY, HEADER, JOURNAL_CAPACITY, MAGIC};
 
 pub(crate) use reach::{Node, statements as expressions_and_statements};
-pub(crate) use wit::tool_type;
+pub(crate) use wit::{kebab, tool_type};
 
 use crate::error::Result;
 use crate::suite::Suite;
