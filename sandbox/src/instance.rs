@@ -49,7 +49,7 @@ impl Instance {
     pub fn call(&mut self, tool: &str, arguments: &Value) -> Result<Call> {
         let program = Arc::clone(&self.program);
         let before = self.writes();
-        self.history.step(before.map_or(0, |(entries, _)| entries));
+        self.history.step(before.map_or(0, |(entries, ..)| entries));
         let Some(index) = program.exports.iter().position(|e| e.name == tool) else {
             let message = arguments::unknown_tool(tool, &program.exports);
             return Ok(Call { outcome: CallOutcome::BadArguments { message }, fuel: 0 });
@@ -174,10 +174,11 @@ impl Instance {
         }
     }
 
-    /// What changes with every call that changes anything: journal length and heap pointer. `None`: not known.
-    fn writes(&self) -> Option<(u32, u32)> {
+    /// What changes with every call that changes anything: journal length, heap pointer, and size of the memory, which a read
+    /// may leave larger: the next call then burns less fuel, because it need not grow it. `None`: not known.
+    fn writes(&self) -> Option<(u32, u32, usize)> {
         let view = self.view().ok()?;
-        Some((view.journal().ok()?.1, view.heap().ok()?))
+        Some((view.journal().ok()?.1, view.heap().ok()?, view.memory.0.len()))
     }
 
     /// Keeps a call for replay, within the bounds.

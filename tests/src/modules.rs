@@ -88,6 +88,7 @@ pub fn random(resolve: &Resolve, world: WorldId, plain: bool, random: &mut Rando
         let statements: String = (0..body.random.below(5)).map(|_| body.statement(3)).collect();
         let values: Vec<String> =
             results.iter().map(|ty| if *ty == "i32" { body.address() } else { body.value(ty, 3) }).collect();
+        let given_back = results.clone();
         let (parameters, results) = (parameters.join(" "), results.join(" "));
         writeln!(
             text,
@@ -96,7 +97,7 @@ pub fn random(resolve: &Resolve, world: WorldId, plain: bool, random: &mut Rando
         )
         .expect("a string takes it");
         if random.one_in(4) && !values.is_empty() {
-            let mut body = Body { random, shape: &shape, locals: vec!["i32"], after: 0 };
+            let mut body = Body { random, shape: &shape, locals: given_back, after: 0 };
             let statement = body.statement(3);
             writeln!(text, "(func (export \"cabi_post_{name}\") (param {results}) {statement})")
                 .expect("a string takes it");

@@ -104,7 +104,9 @@ impl Body<'_> {
     /// A condition that proves nothing.
     fn bool_value(&mut self, depth: usize) -> String {
         let below = depth - 1;
-        match self.below(13) {
+        match self.below(16) {
+            13 | 14 => self.text_question(below),
+            15 => self.dict_question(below).unwrap_or_else(|| self.bool_leaf()),
             0 | 1 => {
                 let ty = self.ordered();
                 let sign = self.random.pick(&["<", "<=", ">", ">="]);

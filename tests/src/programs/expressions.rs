@@ -24,6 +24,16 @@ impl Body<'_> {
         if *ty == Ty::Bool {
             return self.condition(depth).text;
         }
+        if self.one_in(5)
+            && let Some(text) = self.function_of(ty, depth - 1)
+        {
+            return text;
+        }
+        if self.one_in(6)
+            && let Some(text) = self.of_dict(ty, depth - 1)
+        {
+            return text;
+        }
         if self.one_in(3)
             && let Some(text) = self.common_form(ty, depth, known)
         {
@@ -40,6 +50,13 @@ impl Body<'_> {
                 let condition = self.condition(below);
                 let then = self.knowing(&condition.yes, |b| b.expr(ty, below, known));
                 let otherwise = self.knowing(&condition.no, |b| b.expr(ty, below, known));
+                // A variable of an optional type lends that type to a conditional.
+                let optional = |text: &String| {
+                    self.variables.iter().any(|v| v.name == *text && matches!(v.ty, Ty::Option(_)))
+                };
+                if !known && [&then, &otherwise].into_iter().any(optional) {
+                    return None;
+                }
                 Some(format!("({then} if {} else {otherwise})", condition.text))
             }
             1 => {
@@ -175,7 +192,8 @@ impl Body<'_> {
                 _ => {
                     // A function's argument is where `None` and a value become an option.
                     let lender = self.file.lender(ty);
-                    let value = if self.one_in(3) { "None".into() } else { self.expr(inner, below, true) };
+                    let known = !matches!(**inner, Ty::List(_));
+                    let value = if self.one_in(3) { "None".into() } else { self.expr(inner, below, known) };
                     format!("{lender}({value})")
                 }
             },
@@ -241,7 +259,7 @@ impl Body<'_> {
     }
 
     /// Something that a text can show.
-    fn printed(&mut self, depth: usize) -> String {
+    pub(super) fn printed(&mut self, depth: usize) -> String {
         let ty = loop {
             let ty = if self.one_in(4) { Ty::Row(self.table()) } else { self.file.scalar(self.random) };
             if ty.prints() {
@@ -323,6 +341,7 @@ impl Body<'_> {
                 let items: Vec<String> = (0..=self.below(2)).map(|_| self.leaf(inner, known)).collect();
                 format!("[{}]", items.join(", "))
             }
+            Ty::Dict(..) => unreachable!("dicts are only taken from variables"),
             Ty::List(_) if known => "[]".into(),
             Ty::List(_) => format!("empty({})", self.file.name(ty)),
         }

@@ -9,11 +9,13 @@
 mod body;
 mod conditions;
 mod declarations;
+mod dicts;
 mod expressions;
 mod lists;
 mod scope;
 mod statements;
 mod types;
+mod vocabulary;
 
 use crate::support::Random;
 use types::File;

@@ -36,7 +36,7 @@ impl Body<'_> {
     }
 
     pub(super) fn statement(&mut self, indent: usize, out: &mut String) -> End {
-        match self.below(22) {
+        match self.below(26) {
             0..=4 => self.declaration(indent, out),
             5..=7 => self.assignment(indent, out),
             8 | 9 => self.append(indent, out),
@@ -57,6 +57,9 @@ impl Body<'_> {
             16 => self.leaving(indent, out),
             17 => self.search(indent, out),
             18 => self.helper_call(indent, out),
+            19 | 20 => self.dict(indent, out),
+            21 if self.loops < 2 => self.pair_loop(indent, out),
+            22 => self.unpacking(indent, out),
             _ => self.write(indent, out),
         }
         End::Open
@@ -97,7 +100,12 @@ impl Body<'_> {
                 let lender = self.file.lender(&inner.clone().option());
                 (format!("{lender}({})", self.expr(inner, DEPTH, true)), false)
             }
-            _ => (self.expr(inner, DEPTH, false), true),
+            _ => {
+                // A conditional takes the option's type from the variable, and proves nothing.
+                let value = self.expr(inner, DEPTH, false);
+                let proves = !value.contains(" if ");
+                (value, proves)
+            }
         }
     }
 

@@ -17,6 +17,8 @@ pub(super) enum Ty {
     Record(usize),
     Option(Box<Ty>),
     List(Box<Ty>),
+    /// Of variables only.
+    Dict(Box<Ty>, Box<Ty>),
 }
 
 impl Ty {
@@ -94,6 +96,7 @@ impl File {
             Ty::Record(id) => format!("Part{id}"),
             Ty::Option(inner) => format!("option[{}]", self.name(inner)),
             Ty::List(inner) => format!("list[{}]", self.name(inner)),
+            Ty::Dict(key, value) => format!("dict[{}, {}]", self.name(key), self.name(value)),
         }
     }
 
