@@ -341,6 +341,9 @@ pub struct VerifyArgs {
     /// Replay stored episodes instead of certificates.
     #[arg(long)]
     pub episodes: bool,
+    /// Record today's verdicts beside the first ones, which stay (`export --rescored` uses them).
+    #[arg(long, requires = "episodes")]
+    pub record: bool,
     /// Threads (default: all cores).
     #[arg(long)]
     pub threads: Option<usize>,
@@ -438,6 +441,9 @@ pub struct ExportArgs {
     /// Leave out training tasks that are near-duplicates of a task of another split.
     #[arg(long)]
     pub split_safe: bool,
+    /// Judge episodes by the newest verdict that `verify --episodes --record` recorded, where there is one.
+    #[arg(long)]
+    pub rescored: bool,
     /// Write the agent's thinking (`reasoning_content`).
     #[arg(long)]
     pub thinking: bool,

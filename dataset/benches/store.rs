@@ -9,7 +9,6 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection, Executor};
 use std::time::{Duration, Instant};
-use terrarium_dataset::export::{ExportOptions, Format, export};
 use terrarium_dataset::{EpisodeFilter, Store};
 use terrarium_envs::episode::Episode;
 use terrarium_envs::task::Task;
@@ -170,13 +169,6 @@ fn read(criterion: &mut Criterion) {
             runtime.block_on(async {
                 store.episodes(&EpisodeFilter::default()).await.unwrap().collect().await.unwrap().len()
             })
-        });
-    });
-    let out = dir.path().join("out");
-    group.bench_function("export_openai", |bencher| {
-        bencher.iter(|| {
-            let options = ExportOptions::new(Format::OpenAi);
-            runtime.block_on(export(&store, &options, &out)).unwrap().rows
         });
     });
     group.finish();

@@ -66,6 +66,9 @@ impl Store {
         let splits = self.check_environments(&mut report).await?;
         self.check_tasks(&mut report, &splits).await?;
         self.check_episodes(&mut report).await?;
+        let (read, wrong) = self.check_verdicts().await?;
+        report.count("rescores", read);
+        wrong.into_iter().for_each(|detail| report.add("rescores", detail));
         self.check_summaries(&mut report).await?;
         Ok(report)
     }

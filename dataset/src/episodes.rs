@@ -25,7 +25,9 @@ pub(crate) const SELECTED: &str = "CREATE TEMP TABLE selected (n INTEGER PRIMARY
 pub struct EpisodeCursor {
     store: Store,
     connection: SqliteConnection,
-    without_traces: bool,
+    parts: Parts,
+    /// Episodes carry the newest verdict on them instead of their first.
+    rescored: bool,
     /// The number of the first row that was not read.
     next: i64,
     page: VecDeque<StoredEpisode>,
@@ -40,6 +42,25 @@ pub struct StoredEpisode {
     pub split: Split,
     /// Kind of its task.
     pub kind: Kind,
+    /// The verifier of the later verdict that the episode carries; none where it is the first one.
+    pub rescored_by: Option<String>,
+}
+
+/// What of an episode is read.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts {
+    pub traces: bool,
+    /// The changes of the world, step by step.
+    pub diffs: bool,
+}
+
+impl Parts {
+    const ALL: Parts = Parts { traces: true, diffs: true };
+
+    /// What a filter asks for.
+    pub fn of(filter: &EpisodeFilter) -> Parts {
+        Parts { traces: !filter.without_traces, diffs: !filter.without_diffs }
+    }
 }
 
 impl Store {
@@ -57,7 +78,7 @@ impl Store {
         let text = format!("SELECT {} FROM episodes e WHERE task_id = ? AND policy = ? AND sample = ?", rows::COLUMNS);
         let query = sqlx::query(AssertSqlSafe(text)).bind(&key.task_id).bind(&key.policy).bind(key.sample);
         let row = self.sql(query.fetch_optional(&mut *reader).await)?;
-        let episodes = self.assemble(&mut reader, row.into_iter().collect(), true).await?;
+        let episodes = self.assemble(&mut reader, row.into_iter().collect(), Parts::ALL).await?;
         let unknown = || Error::Unknown {
             what: "episode",
             id: format!("{} of {} (sample {})", key.task_id, key.policy, key.sample),
@@ -71,7 +92,7 @@ impl Store {
         &self,
         connection: &mut SqliteConnection,
         found: Vec<SqliteRow>,
-        traces: bool,
+        parts: Parts,
     ) -> Result<Vec<Episode>> {
         let mut ids = Vec::with_capacity(found.len());
         let mut expects_traces = false;
@@ -80,8 +101,8 @@ impl Store {
             expects_traces |= self.sql(row.try_get::<i64, _>("trace_count"))? > 0;
         }
         let ids = json(&ids);
-        let mut steps = self.steps(connection, &ids).await?;
-        let mut traces = if traces && expects_traces { Some(self.traces(connection, &ids).await?) } else { None };
+        let mut steps = self.steps(connection, &ids, parts).await?;
+        let mut traces = if parts.traces && expects_traces { Some(self.traces(connection, &ids).await?) } else { None };
         let mut episodes = Vec::with_capacity(found.len());
         for row in &found {
             let id: i64 = self.sql(row.try_get("id"))?;
@@ -95,16 +116,21 @@ impl Store {
         Ok(episodes)
     }
 
-    async fn steps(&self, connection: &mut SqliteConnection, ids: &str) -> Result<BTreeMap<i64, Vec<Step>>> {
-        let columns = rows::STEP_COLUMNS;
+    async fn steps(
+        &self,
+        connection: &mut SqliteConnection,
+        ids: &str,
+        parts: Parts,
+    ) -> Result<BTreeMap<i64, Vec<Step>>> {
+        let columns = if parts.diffs { rows::STEP_COLUMNS } else { rows::STEP_COLUMNS_WITHOUT_DIFF };
         let text = format!(
             "SELECT {columns} FROM steps WHERE episode_id IN (SELECT value FROM json_each(?)) ORDER BY episode_id, number"
         );
         let found = self.sql(sqlx::query(AssertSqlSafe(text)).bind(ids).fetch_all(connection).await)?;
         let mut steps: BTreeMap<i64, Vec<Step>> = BTreeMap::new();
         for row in &found {
-            let step = self.sql(rows::read_step(row))?;
-            steps.entry(self.sql(row.try_get("episode_id"))?).or_default().push(step);
+            let (episode, step) = self.sql(rows::read_step(row))?;
+            steps.entry(episode).or_default().push(step);
         }
         Ok(steps)
     }
@@ -127,8 +153,8 @@ impl Store {
 
 impl EpisodeCursor {
     /// A cursor over the rows of `temp.selected` of a connection.
-    pub(crate) fn new(store: Store, connection: SqliteConnection, without_traces: bool) -> EpisodeCursor {
-        EpisodeCursor { store, connection, without_traces, next: 1, page: VecDeque::new() }
+    pub(crate) fn new(store: Store, connection: SqliteConnection, parts: Parts, rescored: bool) -> EpisodeCursor {
+        EpisodeCursor { store, connection, parts, rescored, next: 1, page: VecDeque::new() }
     }
 
     /// The next episode, or none at the end.
@@ -166,13 +192,26 @@ impl EpisodeCursor {
         let mut heads = Vec::with_capacity(found.len());
         for row in &found {
             let split = split(self.store.sql(row.try_get("split"))?).map_err(|e| self.store.corrupt(e))?;
-            heads.push((split, kind(self.store.sql(row.try_get("kind"))?).map_err(|e| self.store.corrupt(e))?));
+            let kind = kind(self.store.sql(row.try_get("kind"))?).map_err(|e| self.store.corrupt(e))?;
+            heads.push((split, kind, self.store.sql(row.try_get::<i64, _>("id"))?));
         }
-        let episodes = self.store.assemble(&mut self.connection, found, !self.without_traces).await?;
+        let mut verdicts = BTreeMap::new();
+        if self.rescored {
+            let ids: Vec<i64> = heads.iter().map(|(_, _, id)| *id).collect();
+            verdicts = self.store.newest_verdicts(&mut self.connection, &json(&ids)).await?;
+        }
+        let episodes = self.store.assemble(&mut self.connection, found, self.parts).await?;
         self.page = episodes
             .into_iter()
             .zip(heads)
-            .map(|(episode, (split, kind))| StoredEpisode { episode, split, kind })
+            .map(|(mut episode, (split, kind, id))| {
+                let verdict = verdicts.remove(&id);
+                let rescored_by = verdict.as_ref().map(|verdict| verdict.verifier.clone());
+                if let Some(verdict) = verdict {
+                    verdict.replace_in(&mut episode);
+                }
+                StoredEpisode { episode, split, kind, rescored_by }
+            })
             .collect();
         Ok(())
     }

@@ -31,10 +31,14 @@ pub struct EpisodeFilter {
     pub policies: Vec<String>,
     /// That ended so.
     pub outcomes: Vec<Outcome>,
+    /// With a sample number below this.
+    pub samples_below: Option<u32>,
     /// At most so many, the first in order.
     pub limit: Option<u64>,
     /// Leave the token traces out: `Episode::traces` is then empty.
     pub without_traces: bool,
+    /// Leave the changes of the world out: `Step::diff` is then empty.
+    pub without_diffs: bool,
 }
 
 /// A JSON array of texts, for `IN (SELECT value FROM json_each(?))`: one bound value for any number of texts.
@@ -88,6 +92,9 @@ impl EpisodeFilter {
         self.tasks.push(builder, "e.task_id", "e.environment_id");
         if !self.policies.is_empty() {
             builder.push(" AND e.policy IN (SELECT value FROM json_each(").push_bind(list(&self.policies)).push("))");
+        }
+        if let Some(sample) = self.samples_below {
+            builder.push(" AND e.sample < ").push_bind(i64::from(sample));
         }
         if !self.outcomes.is_empty() {
             builder

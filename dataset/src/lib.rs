@@ -20,6 +20,7 @@ pub mod filter;
 pub mod merge;
 pub mod report;
 pub mod rescore;
+pub mod rescores;
 pub mod rows;
 pub mod runs;
 pub mod select;

@@ -157,6 +157,7 @@ impl Store {
         progress: &mut (impl FnMut(u64) + Send),
     ) -> Result<()> {
         let mut cursor = source.episodes(&EpisodeFilter::default()).await?;
+        let has_verdicts = source.has_verdicts().await?;
         let mut looked_at = 0;
         loop {
             let mut batch = Vec::with_capacity(BATCH);
@@ -172,31 +173,40 @@ impl Store {
             looked_at += batch.len() as u64;
             let known = self.known_keys(&batch).await?;
             let mut new = Vec::with_capacity(batch.len());
+            // Keys there and here of the episodes that are the same.
+            let mut both = Vec::with_capacity(batch.len());
             for mut episode in batch {
                 let key = &episode.key;
                 let what = || format!("{from}: episode {}@{}#{}", key.task_id, key.policy, key.sample);
                 if differing.environments.contains(&episode.environment_id) || differing.tasks.contains(&key.task_id) {
                     report.conflict(format!("{} belongs to a task that has other content here", what()));
                 } else if !known.contains(key) {
+                    both.push((key.clone(), key.clone()));
                     new.push(episode);
                 } else if same(&self.episode(key).await?, &episode) {
+                    both.push((key.clone(), key.clone()));
                     report.know("episodes", 1);
                 } else if taken == Taken::Conflict {
                     report.conflict(format!("{} has other content here", what()));
                 } else {
                     // What is decided below must see what came before.
                     self.add_episodes(std::mem::take(&mut new), report).await?;
-                    match self.free_sample(&episode).await? {
-                        None => report.know("episodes", 1),
-                        Some(sample) => {
-                            episode.key.sample = sample;
-                            report.renumbered += 1;
-                            self.add_episodes(vec![episode], report).await?;
-                        }
+                    let there = key.clone();
+                    let (sample, is_known) = self.place_for(&episode).await?;
+                    episode.key.sample = sample;
+                    both.push((there, episode.key.clone()));
+                    if is_known {
+                        report.know("episodes", 1);
+                    } else {
+                        report.renumbered += 1;
+                        self.add_episodes(vec![episode], report).await?;
                     }
                 }
             }
             self.add_episodes(new, report).await?;
+            if has_verdicts {
+                self.merge_verdicts(source, from, &both, report).await?;
+            }
             progress(looked_at);
         }
     }
@@ -218,8 +228,30 @@ impl Store {
         Ok(keys.filter(|key| wanted.contains(key)).collect())
     }
 
-    /// A free sample number for an episode; none if the same episode is there under another number.
-    async fn free_sample(&self, episode: &Episode) -> Result<Option<u32>> {
+    /// Later verdicts on episodes that are the same there and here.
+    async fn merge_verdicts(
+        &self,
+        source: &Store,
+        from: &str,
+        both: &[(EpisodeKey, EpisodeKey)],
+        report: &mut MergeReport,
+    ) -> Result<()> {
+        let mut verdicts = Vec::new();
+        for (there, here) in both {
+            verdicts.extend(source.verdicts(there).await?.into_iter().map(|verdict| (here.clone(), verdict)));
+        }
+        let recorded = self.put_verdicts(&verdicts).await?;
+        report.add("rescores", recorded.added);
+        report.know("rescores", recorded.known);
+        for key in recorded.contradicted {
+            let what = format!("episode {}@{}#{}", key.task_id, key.policy, key.sample);
+            report.conflict(format!("{from}: the same verifier says something else of {what} here"));
+        }
+        Ok(())
+    }
+
+    /// The sample number that an episode gets whose own is taken, and whether the same episode has it already.
+    async fn place_for(&self, episode: &Episode) -> Result<(u32, bool)> {
         let filter = EpisodeFilter {
             tasks: TaskFilter::id(&episode.key.task_id),
             policies: vec![episode.key.policy.clone()],
@@ -228,13 +260,14 @@ impl Store {
         let mut cursor = self.episodes(&filter).await?;
         let mut next = 0;
         while let Some(mut known) = cursor.next().await? {
-            next = next.max(known.key.sample + 1);
+            let sample = known.key.sample;
+            next = next.max(sample + 1);
             known.key.sample = episode.key.sample;
             if same(&known, episode) {
-                return Ok(None);
+                return Ok((sample, true));
             }
         }
-        Ok(Some(next))
+        Ok((next, false))
     }
 
     /// Of runs that are equal in everything but their number, as many are kept as the database has that has most of them.

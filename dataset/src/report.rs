@@ -9,6 +9,7 @@ use crate::runs::Run;
 use crate::stats::Stats;
 use crate::store::Store;
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use terrarium_envs::environment::Split;
 use terrarium_envs::episode::Episode;
@@ -116,10 +117,15 @@ pub struct RunRow {
     pub policy: String,
     /// Seed.
     pub seed: u64,
-    /// Options as JSON text.
-    pub options: String,
+    /// Options. Not serialised: with numbers of any precision, only JSON can hold them.
+    #[serde(skip)]
+    pub options: Value,
     /// Whether it came to its end.
     pub finished: bool,
+    /// What it came to, as far as its summary says so: episodes, those solved, seconds.
+    pub episodes: Option<u64>,
+    pub solved: Option<u64>,
+    pub seconds: Option<f64>,
 }
 
 /// An episode in the report.
@@ -288,13 +294,17 @@ fn bucket_name(first: i64) -> String {
 }
 
 fn run_row(run: Run) -> RunRow {
+    let number = |name: &str| run.summary.as_ref()?.get(name);
     RunRow {
         id: run.id,
         command: run.start.command,
         policy: run.start.policy.unwrap_or_default(),
         seed: run.start.seed,
-        options: run.start.options.to_string(),
+        options: run.start.options,
         finished: run.summary.is_some(),
+        episodes: number("episodes").and_then(Value::as_u64),
+        solved: number("solved").and_then(Value::as_u64),
+        seconds: number("seconds").and_then(Value::as_f64),
     }
 }
 

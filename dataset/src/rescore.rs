@@ -3,9 +3,13 @@
 //! No policy is asked. A scripted agent says what the stored one said, turn by turn, on the stored component and under the stored
 //! conditions (budget, faults, user, cuts); results, changes, fuel, checks, reward and outcome must come out the same. Durations are not compared. Not run again are episodes whose end has nothing to do
 //! with the world: `epoch_deadline` (wall clock) and `harness_error`.
+//!
+//! Where everything up to the verdict came out the same, the verdict is one on the stored episode, and can be recorded beside it
+//! ([`crate::rescores`]). Where not, it is one on another episode, and never is.
 
 use crate::error::{Error, Result};
 use crate::filter::EpisodeFilter;
+use crate::rescores::{Recorded, Verdict};
 use crate::store::Store;
 use async_trait::async_trait;
 use serde::Serialize;
@@ -41,6 +45,15 @@ pub struct RescoreReport {
     pub different: BTreeMap<&'static str, u64>,
     /// Episodes whose reward differs (a part of those).
     pub reward_changed: u64,
+    /// Verdicts recorded.
+    pub recorded: u64,
+    /// Verdicts that were recorded before.
+    pub known: u64,
+    /// Episodes that came out otherwise before any verdict, so that there is none on the stored one.
+    pub diverged: u64,
+    /// Episodes of which the same verifier said something else before, which stays: somebody changed the rules of the verifier without
+    /// raising `terrarium_envs::verifier::RULES`.
+    pub contradicted: u64,
     /// Episodes that were not run again, by outcome.
     pub skipped: BTreeMap<&'static str, u64>,
     /// The first 100 that differ.
@@ -64,6 +77,18 @@ pub struct Difference {
     pub now: String,
 }
 
+/// Whether verdicts are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// No.
+    Nothing,
+    /// Beside the first verdicts.
+    Verdicts,
+}
+
+/// Verdicts a transaction.
+const BATCH: usize = 256;
+
 /// Runs the episodes that a filter means again. `progress` is told the number done after each.
 ///
 /// # Errors
@@ -72,8 +97,10 @@ pub async fn rescore(
     store: &Store,
     sandbox: &Sandbox,
     filter: &EpisodeFilter,
+    record: Record,
     mut progress: impl FnMut(u64) + Send,
 ) -> Result<RescoreReport> {
+    let mut verdicts = Vec::new();
     let mut report = RescoreReport::default();
     let mut cursor = store.episodes(filter).await?;
     // Episodes come ordered by task, tasks by environment: one of each at a time is enough.
@@ -93,10 +120,19 @@ pub async fn rescore(
             }
         };
         let now = replay(&loaded, &task, &stored).await;
+        let verifier = task.verifier.name();
         current = Some((loaded, task));
         report.episodes += 1;
         report.calls += stored.steps.len() as u64;
         report.reward_changed += u64::from(stored.reward != now.reward);
+        if !same_course(&stored, &now) {
+            report.diverged += 1;
+        } else if record == Record::Verdicts {
+            verdicts.push((stored.key.clone(), Verdict::of(&now, verifier)));
+            if verdicts.len() == BATCH {
+                report.note(store.put_verdicts(&std::mem::take(&mut verdicts)).await?);
+            }
+        }
         match first_difference(&stored, &now) {
             None => report.identical += 1,
             Some(found) => {
@@ -108,7 +144,29 @@ pub async fn rescore(
         }
         progress(report.episodes);
     }
+    report.note(store.put_verdicts(&verdicts).await?);
     Ok(report)
+}
+
+impl RescoreReport {
+    fn note(&mut self, recorded: Recorded) {
+        self.recorded += recorded.added;
+        self.known += recorded.known;
+        self.contradicted += recorded.contradicted.len() as u64;
+    }
+}
+
+/// Whether everything that a verdict is about came out the same: calls, results, changes, messages, answer. What a call costs is not.
+fn same_course(stored: &Episode, now: &Episode) -> bool {
+    let same_step = |(a, b): (&Step, &Step)| {
+        (&a.result, &a.outcome, &a.diff, &a.call_id, &a.tool, &a.arguments, a.turn)
+            == (&b.result, &b.outcome, &b.diff, &b.call_id, &b.tool, &b.arguments, b.turn)
+    };
+    stored.steps.len() == now.steps.len()
+        && stored.steps.iter().zip(&now.steps).all(same_step)
+        && stored.messages == now.messages
+        && stored.answer == now.answer
+        && stored.turns == now.turns
 }
 
 async fn load(store: &Store, sandbox: &Sandbox, id: &str) -> Result<Arc<Loaded>> {

@@ -2,7 +2,7 @@
 //!
 //! Conditions apply in this order: filter, expression, tokens, split safety, best of a group, total of tokens, limit.
 
-use crate::episodes::{EpisodeCursor, SELECTED};
+use crate::episodes::{EpisodeCursor, Parts, SELECTED};
 use crate::error::Result;
 use crate::expression::Expression;
 use crate::filter::{EpisodeFilter, list};
@@ -32,6 +32,8 @@ pub struct Selection {
     pub split_safe: bool,
     /// Only episodes with token traces.
     pub traced: bool,
+    /// Episodes are judged by the newest later verdict on them ([`crate::rescores`]), where there is one.
+    pub rescored: bool,
 }
 
 impl From<EpisodeFilter> for Selection {
@@ -68,7 +70,7 @@ impl Store {
         query.push(" ORDER BY task_id, policy, sample");
         limit(&mut query, selection.episodes.limit);
         self.fill(&mut connection, query).await?;
-        Ok(EpisodeCursor::new(self.clone(), connection, selection.episodes.without_traces))
+        Ok(EpisodeCursor::new(self.clone(), connection, Parts::of(&selection.episodes), selection.rescored))
     }
 
     /// Pairs of a solved and a failed episode of one task, each pair one after the other, solved first: the best solved with the first
@@ -100,7 +102,7 @@ impl Store {
              UNION ALL SELECT task_id, place, 1, rejected FROM pairs) ORDER BY task_id, place, half",
         );
         self.fill(&mut connection, query).await?;
-        Ok(EpisodeCursor::new(self.clone(), connection, true))
+        Ok(EpisodeCursor::new(self.clone(), connection, Parts::of(&selection.episodes), selection.rescored))
     }
 
     /// The tasks that a selection means, one after another.
@@ -118,7 +120,7 @@ impl Store {
         }
         if let Some(expression) = &selection.expression {
             query.push(" AND t.id IN (SELECT task_id FROM (");
-            task_facts(&mut query, &selection.episodes);
+            task_facts(&mut query, selection);
             query.push(") WHERE (").push(expression.sql()).push("))");
         }
         query.push(" ORDER BY t.id");
@@ -210,7 +212,8 @@ fn candidates(query: &mut QueryBuilder<Sqlite>, selection: &Selection) {
     if facts {
         query.push(", r.tokens");
     }
-    query.push(" FROM episodes e CROSS JOIN tasks t ON t.id = e.task_id");
+    let (episodes, results) = if selection.rescored { ("judged", "results_judged") } else { ("episodes", "results") };
+    query.push(" FROM ").push(episodes).push(" e CROSS JOIN tasks t ON t.id = e.task_id");
     if facts {
         query.push(" CROSS JOIN results r ON r.episode_id = e.id");
     }
@@ -226,7 +229,12 @@ fn candidates(query: &mut QueryBuilder<Sqlite>, selection: &Selection) {
         query.push(" AND r.tokens <= ").push_bind(most.cast_signed());
     }
     if let Some(expression) = &selection.expression {
-        query.push(" AND e.id IN (SELECT episode_id FROM results WHERE (").push(expression.sql()).push("))");
+        query
+            .push(" AND e.id IN (SELECT episode_id FROM ")
+            .push(results)
+            .push(" WHERE (")
+            .push(expression.sql())
+            .push("))");
     }
     query.push("))");
     if let Some(best) = selection.best {
@@ -235,14 +243,16 @@ fn candidates(query: &mut QueryBuilder<Sqlite>, selection: &Selection) {
 }
 
 /// The columns of [`crate::Subject::Task`], counting the episodes of the policies that are meant.
-fn task_facts(query: &mut QueryBuilder<Sqlite>, filter: &EpisodeFilter) {
+fn task_facts(query: &mut QueryBuilder<Sqlite>, selection: &Selection) {
     query.push(
         "SELECT t.id AS task_id, t.environment_id, n.suite, n.domain, t.split, t.kind, t.difficulty, t.calls, t.writes, t.tool_count, \
          t.depth, t.distractors, coalesce(s.episodes, 0) AS episodes, coalesce(s.scored, 0) AS scored, \
          coalesce(s.solved, 0) AS solved, CAST(s.solved AS REAL) / nullif(s.scored, 0) AS pass_rate \
          FROM tasks t JOIN environments n ON n.id = t.environment_id LEFT JOIN (SELECT task_id, sum(episodes) AS episodes, \
-         sum(scored) AS scored, sum(solved) AS solved FROM task_totals",
+         sum(scored) AS scored, sum(solved) AS solved FROM ",
     );
+    query.push(if selection.rescored { "task_totals_judged" } else { "task_totals" });
+    let filter = &selection.episodes;
     if !filter.policies.is_empty() {
         query.push(" WHERE policy IN (SELECT value FROM json_each(").push_bind(list(&filter.policies)).push("))");
     }

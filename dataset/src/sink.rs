@@ -7,11 +7,12 @@ use crate::rows::{episode as rows, trace};
 use crate::store::Store;
 use crate::summaries::Batch;
 use async_trait::async_trait;
+use futures::TryStreamExt;
 use sqlx::{QueryBuilder, Sqlite};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use terrarium_envs::episode::{Episode, EpisodeKey};
-use terrarium_envs::sink::{EpisodeSink, SinkError};
+use terrarium_envs::sink::{EpisodeSink, Samples, SinkError};
 
 impl Store {
     /// Stores episodes, all or nothing.
@@ -118,22 +119,23 @@ impl Store {
         Ok(done)
     }
 
-    /// The keys of all stored episodes of a policy.
-    pub async fn stored_keys(&self, policy: &str) -> Result<BTreeSet<EpisodeKey>> {
+    /// All stored samples of a policy.
+    pub async fn stored_samples(&self, policy: &str) -> Result<Samples> {
         let mut reader = self.reader().await?;
         let query = sqlx::query_as::<_, (String, u32)>("SELECT task_id, sample FROM episodes WHERE policy = ?");
-        let rows = self.sql(query.bind(policy).fetch_all(&mut *reader).await)?;
-        Ok(rows
-            .into_iter()
-            .map(|(task_id, sample)| EpisodeKey { task_id, policy: policy.to_owned(), sample })
-            .collect())
+        let mut rows = query.bind(policy).fetch(&mut *reader);
+        let mut samples = Samples::default();
+        while let Some((task_id, sample)) = self.sql(rows.try_next().await)? {
+            samples.insert(&task_id, sample);
+        }
+        Ok(samples)
     }
 }
 
 #[async_trait]
 impl EpisodeSink for Store {
-    async fn stored(&self, policy: &str) -> Result<BTreeSet<EpisodeKey>, SinkError> {
-        Ok(self.stored_keys(policy).await?)
+    async fn stored(&self, policy: &str) -> Result<Samples, SinkError> {
+        Ok(self.stored_samples(policy).await?)
     }
 
     async fn put(&self, episodes: Vec<Episode>) -> Result<(), SinkError> {

@@ -31,7 +31,7 @@ pub struct Stats {
 }
 
 /// Tables that are counted row by row. Episodes, steps and traces are many and large: their sums are kept.
-const TABLES: [&str; 6] = ["environments", "tasks", "runs", "metrics", "synthesis", "rejected"];
+const TABLES: [&str; 7] = ["environments", "tasks", "runs", "metrics", "synthesis", "rejected", "rescores"];
 
 impl Store {
     /// Counts everything, at one moment.

@@ -6,6 +6,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Executor};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use terrarium_dataset::store::FORMAT_VERSION;
 use terrarium_dataset::{EpisodeFilter, Error, Options, Store, TaskFilter};
 use terrarium_envs::environment::Environment;
 use terrarium_envs::episode::Episode;
@@ -106,7 +107,7 @@ async fn a_newer_format_is_refused_with_both_numbers() {
     connection.execute("PRAGMA user_version = 99").await.unwrap();
     connection.close().await.unwrap();
     let error = open_error(&place.path).await;
-    assert!(matches!(error, Error::Newer { found: 99, known: 3, .. }), "{error}");
+    assert!(matches!(error, Error::Newer { found: 99, known: FORMAT_VERSION, .. }), "{error}");
     assert!(matches!(Store::open_read_only(&place.path).await.err(), Some(Error::Newer { .. })));
 }
 
@@ -196,12 +197,12 @@ async fn a_lock_held_by_another_is_waited_for_and_then_reported() {
     let error = store.put_episodes(episodes(1..2)).await.unwrap_err();
     assert!(matches!(error, Error::Locked { waited_ms: 200, .. }) && error.is_locked(), "{error}");
     assert!(started.elapsed() >= Duration::from_millis(150), "it did not wait");
-    assert_eq!(store.stored_keys("expert").await.unwrap().len(), 1, "readers do not wait for writers");
+    assert_eq!(store.stored_samples("expert").await.unwrap().len(), 1, "readers do not wait for writers");
     let second = Store::open_with(&place.path, options).await;
     assert!(second.as_ref().err().is_none_or(Error::is_locked), "{:?}", second.err());
     other.execute("ROLLBACK").await.unwrap();
     store.put_episodes(episodes(1..2)).await.unwrap();
-    assert_eq!(store.stored_keys("expert").await.unwrap().len(), 2);
+    assert_eq!(store.stored_samples("expert").await.unwrap().len(), 2);
 }
 
 /// Writes until the disk is full, then with room again: nothing of the failed batch is there, everything before it is.
@@ -220,7 +221,7 @@ async fn fill_up(path: &Path, options: Options) -> u32 {
     assert!(matches!(error, Error::Full { .. }), "{error:?}");
     assert!(error.to_string().contains("free some space"));
     // The store stays usable for reading, and refuses again without harm.
-    assert_eq!(store.stored_keys("expert").await.unwrap().len() as u32, stored);
+    assert_eq!(store.stored_samples("expert").await.unwrap().len() as u32, stored);
     let again = store.put_episodes(episodes(stored..stored + 20)).await.unwrap_err();
     assert!(matches!(again, Error::Full { .. }), "{again:?}");
     stored
@@ -274,7 +275,7 @@ async fn what_is_opened_for_reading_cannot_be_written() {
     let place = place();
     filled(&place.path, 3).await;
     let store = Store::open_read_only(&place.path).await.unwrap();
-    assert_eq!(store.stored_keys("expert").await.unwrap().len(), 3);
+    assert_eq!(store.stored_samples("expert").await.unwrap().len(), 3);
     let error = store.put_episodes(episodes(3..4)).await.unwrap_err();
     assert!(matches!(error, Error::ReadOnly { .. }), "{error}");
     drop(store);
@@ -303,7 +304,7 @@ async fn an_abandoned_write_is_undone() {
     for wait_us in [0, 50, 200, 1000, 3000] {
         let write = store.put_episodes(episodes(1..400));
         let _ = tokio::time::timeout(Duration::from_micros(wait_us), write).await;
-        let stored = store.stored_keys("expert").await.unwrap().len();
+        let stored = store.stored_samples("expert").await.unwrap().len();
         assert!(stored == 1 || stored == 400, "a part of a batch is stored: {stored}");
         if stored == 400 {
             break;

@@ -114,15 +114,14 @@ async fn other_rows_have_another_front_matter() {
     assert_eq!(fronts[0], fronts[2]);
     assert!(fronts[0].contains("\n  description: rows blake3 "), "{}", fronts[0]);
 
-    let one = dir.path().join("one.db");
+    let one = dir.path().join("one");
+    std::fs::create_dir(&one).unwrap();
     let mut told = Vec::new();
     for outcome in [Outcome::Solved, Outcome::Failed] {
-        let store = support::one_episode(&one, outcome).await;
-        let out = dir.path().join("one");
+        let store = support::one_episode(&dir.path().join(format!("{}.db", outcome.name())), outcome).await;
+        let out = one.clone();
         let summary = export(&store, &ExportOptions::new(Format::OpenAi), &out).await.unwrap();
         told.push((summary.files[0].bytes, front(&out)));
-        drop(store);
-        std::fs::remove_file(&one).unwrap();
     }
     assert_eq!(told[0].0, told[1].0, "the two rows have the same length");
     assert_ne!(told[0].1, told[1].1);

@@ -71,7 +71,7 @@ async fn roll_out(store: &Store) {
         {
             let mut episode = support::episode(&task, &environment.system, "expert", 0, 6);
             episode.traces = support::traces(2);
-            if !done.contains(&episode.key) {
+            if !done.contains(&episode.key.task_id, episode.key.sample) {
                 batch.push(episode);
             }
             if batch.len() == 16 {

@@ -83,13 +83,16 @@ async fn format_1_is_brought_up_to_date() {
     let store = support::filled(dir.path(), 0).await;
     let before: Vec<_> = store.episodes(&EpisodeFilter::default()).await.unwrap().collect().await.unwrap();
     store.close().await.unwrap();
-    // Back to format 1: what the second migration made goes away, and so does the note that it ran.
+    // Back to format 1: what the later migrations made goes away, and so do the notes that they ran.
     let mut connection = connect(&path).await;
-    let undo = "DROP VIEW scoreboard; DROP VIEW results; DROP VIEW task_totals_now; DROP VIEW pass_counts_now; DROP VIEW episode_totals_now; \
+    let undo = "DROP VIEW results_judged; DROP VIEW task_totals_judged; DROP VIEW judged; DROP TABLE rescores; \
+        ALTER TABLE episodes DROP COLUMN setup; ALTER TABLE episodes DROP COLUMN usage; ALTER TABLE episodes DROP COLUMN cuts; \
+        ALTER TABLE episodes DROP COLUMN prompt_tokens; ALTER TABLE episodes DROP COLUMN completion_tokens; \
+        ALTER TABLE traces DROP COLUMN texts; DROP VIEW scoreboard; DROP VIEW results; DROP VIEW task_totals_now; DROP VIEW pass_counts_now; DROP VIEW episode_totals_now; \
         DROP VIEW environment_totals_now; DROP VIEW call_totals_now; DROP TABLE task_totals; DROP TABLE pass_counts; DROP TABLE episode_totals; \
         DROP TABLE environment_totals; DROP TABLE call_totals; ALTER TABLE episodes DROP COLUMN text_bytes; \
         ALTER TABLE episodes DROP COLUMN tokens; ALTER TABLE episodes DROP COLUMN sampled_tokens; PRAGMA user_version = 1; \
-        CREATE VIEW results AS SELECT 1; CREATE VIEW scoreboard AS SELECT 1; DELETE FROM _sqlx_migrations WHERE version = 2";
+        CREATE VIEW results AS SELECT 1; CREATE VIEW scoreboard AS SELECT 1; DELETE FROM _sqlx_migrations WHERE version >= 2";
     connection.execute(undo).await.unwrap();
     connection.close().await.unwrap();
 

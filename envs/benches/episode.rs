@@ -8,7 +8,6 @@ mod desk;
 use async_trait::async_trait;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures::FutureExt;
-use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::sync::Arc;
 use terrarium_envs::episode::{Episode, EpisodeKey};
@@ -16,15 +15,15 @@ use terrarium_envs::episode_loop::{Cast, run_episode};
 use terrarium_envs::policy::{Expert, Policy};
 use terrarium_envs::sandbox::{Config, Sandbox};
 use terrarium_envs::scheduler::{Cancel, Job, Options, rollout};
-use terrarium_envs::sink::{EpisodeSink, SinkError};
+use terrarium_envs::sink::{EpisodeSink, Samples, SinkError};
 use terrarium_envs::{Loaded, Runner, Setup, run_solution};
 
 struct Drop;
 
 #[async_trait]
 impl EpisodeSink for Drop {
-    async fn stored(&self, _policy: &str) -> Result<BTreeSet<EpisodeKey>, SinkError> {
-        Ok(BTreeSet::new())
+    async fn stored(&self, _policy: &str) -> Result<Samples, SinkError> {
+        Ok(Samples::default())
     }
     async fn put(&self, episodes: Vec<Episode>) -> Result<(), SinkError> {
         black_box(episodes);

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use support::{Memory, environment, sandbox, task};
+use terrarium_envs::outcome::Outcome;
 use terrarium_envs::policy::{ChatOptions, ChatPolicy};
 use terrarium_envs::scheduler::{Cancel, Job, Options, rollout};
 
@@ -89,4 +90,32 @@ async fn main() {
             100.0 * rate / ceiling,
         );
     }
+    no_reward_for_trouble(episodes).await;
+}
+
+/// The same without a second try: whatever the endpoint spoils must end without a reward, and everything else solved.
+async fn no_reward_for_trouble(episodes: u32) {
+    let endpoint = endpoint().await;
+    let mut chat = ChatOptions::new(&endpoint.url, "m");
+    chat.attempts = 1;
+    let environment = environment(0);
+    let jobs = (0..episodes).map(move |n| Job {
+        task: task(&environment, i64::from(n)),
+        environment: Arc::clone(&environment),
+        sample: 0,
+    });
+    let options = Options { concurrency: CONVERSATIONS, policy_errors_max: u32::MAX, ..Options::default() };
+    let policy = Arc::new(ChatPolicy::new(chat).expect("a policy"));
+    let sink = Memory::default();
+    rollout(&sandbox(), jobs, policy, &sink, &options, &Cancel::new(), |_| ()).await.expect("a run");
+    let (mut solved, mut spoiled) = (0_u32, 0_u32);
+    for episode in sink.timeless() {
+        match (episode.outcome, episode.reward) {
+            (Outcome::Solved, Some(1.0)) => solved += 1,
+            (Outcome::PolicyError, None) => spoiled += 1,
+            (outcome, reward) => panic!("an episode ended {} with reward {reward:?}", outcome.name()),
+        }
+    }
+    println!("one attempt a request: {solved} solved, {spoiled} spoiled by the endpoint, none of those with a reward");
+    assert_eq!(solved + spoiled, episodes, "every episode ends");
 }

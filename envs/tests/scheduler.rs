@@ -3,16 +3,15 @@
 mod support;
 
 use async_trait::async_trait;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use support::{Memory, environment, sandbox, task};
-use terrarium_envs::episode::{Episode, EpisodeKey};
+use terrarium_envs::episode::Episode;
 use terrarium_envs::message::MessageCall;
 use terrarium_envs::outcome::Outcome;
 use terrarium_envs::policy::{Agent, Expert, Noop, Policy, PolicyFailure, PolicyTurn, Random, SharedPolicy, Situation};
 use terrarium_envs::scheduler::{Cancel, Job, Options, Summary, episode_seed, rollout};
-use terrarium_envs::sink::{EpisodeSink, SinkError};
+use terrarium_envs::sink::{EpisodeSink, Samples, SinkError};
 use terrarium_envs::{Error, Result};
 
 fn jobs(environments: u64, tasks: i64, group: u32) -> Vec<Job> {
@@ -250,8 +249,8 @@ struct Full;
 
 #[async_trait]
 impl EpisodeSink for Full {
-    async fn stored(&self, _policy: &str) -> Result<BTreeSet<EpisodeKey>, SinkError> {
-        Ok(BTreeSet::new())
+    async fn stored(&self, _policy: &str) -> Result<Samples, SinkError> {
+        Ok(Samples::default())
     }
     async fn put(&self, _episodes: Vec<Episode>) -> Result<(), SinkError> {
         Err("the disk is full".into())

@@ -35,3 +35,41 @@ fn a_changed_byte_is_reported_where_it_stands() {
     let shown = is.trim_matches(['`', '…']);
     assert!(before.contains(shown) && shown.len() >= 40.min(before.len() - byte), "{difference}");
 }
+
+/// A task's verifier is mended after its episodes ran: today's verdicts stand beside the first ones, and exports use them when asked.
+#[test]
+fn verdicts_of_a_mended_verifier_are_recorded_and_exported() {
+    let desk = Desk::with_worlds("2", "20");
+    desk.run(&["rollout", "--policy", "expert", "--json", "--quiet"]).json();
+    let verify = ["verify", "--episodes", "--record", "--json", "--quiet"];
+    let said = desk.run(&verify).json();
+    assert_eq!(said["recorded"], json!({"new": 20, "known": 0, "diverged": 0, "contradicted": 0}), "{said}");
+    let said = desk.run(&verify).json();
+    assert_eq!((&said["recorded"]["new"], &said["recorded"]["known"]), (&json!(0), &json!(20)), "{said}");
+
+    let changed = desk.query(
+        "UPDATE tasks SET verifier = json_set(verifier, '$.answer', json('{\"integer\": 987654321}')) \
+         WHERE id IN (SELECT id FROM tasks WHERE kind = 'ask' ORDER BY id LIMIT 2) RETURNING id",
+    );
+    assert_eq!(changed.len(), 2, "there are questions");
+    // Without --record it is only told; with it, it is kept.
+    let told = desk.run(&verify[..2]);
+    assert_eq!(told.code, Some(1), "{}{}", told.out, told.err);
+    assert!(told.out.contains("18 agree, 2 differ, 2 of them in their reward"), "{}", told.out);
+    let said = desk.run(&verify).json();
+    assert_eq!(said["recorded"], json!({"new": 2, "known": 18, "diverged": 0, "contradicted": 0}), "{said}");
+    assert_eq!((&said["differ"], &said["reward_changed"]), (&json!(2), &json!(2)), "{said}");
+    desk.run(&["stats", "--check", "--json"]).json();
+
+    let rows = |more: &[&str]| {
+        let all = [&["export", "--format", "trl", "--out", "sft", "--json", "-q"], more].concat();
+        desk.run(&all).json()["rows"].as_u64().expect("rows")
+    };
+    assert_eq!((rows(&[]), rows(&["--rescored"])), (20, 18));
+    let shown = desk.run(&["show", "episode", &changed[0]]).out;
+    assert!(shown.contains("expert#0: solved, reward 1"), "{shown}");
+    let later: Vec<&str> = shown.split("re-scored by 1-").skip(1).collect();
+    assert_eq!(later.len(), 2, "{shown}");
+    assert!(later[0].contains(": solved, reward 1") && later[1].contains(": failed, reward 0"), "{shown}");
+    assert!(later[1].contains("FAILED answer"), "{shown}");
+}

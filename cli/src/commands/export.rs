@@ -88,6 +88,7 @@ async fn options(args: &ExportArgs) -> Result<ExportOptions> {
         best: args.best,
         split_safe: args.split_safe,
         traced: false,
+        rescored: args.rescored,
     };
     let container = match args.files {
         Files::Jsonl => Container::Jsonl,

@@ -21,7 +21,7 @@ pub async fn run(global: &Global, args: &MergeArgs) -> Result<Ending> {
     let taken = if args.renumber { Taken::Renumber } else { Taken::Conflict };
     let mut report = MergeReport::default();
     for source in &sources {
-        let total = source.outcomes(&EpisodeFilter::default()).await?.len() as u64;
+        let total = source.outcomes(&EpisodeFilter::default()).await?.values().sum();
         let bar = Progress::new(global, "merge", "episodes", total);
         store.merge(source, taken, &mut report, |done| bar.at(done, "")).await?;
         bar.finish();

@@ -35,7 +35,8 @@ fn render(report: &Report, title: &str) -> Result<String> {
     let mut environment = Environment::new();
     environment.add_filter("percent", percent);
     environment.add_filter("share", share);
-    environment.add_filter("tone", tone);
+    environment.add_filter("shade", shade);
+    environment.add_filter("thousands", thousands);
     environment.add_filter("at_attempts", at_attempts);
     environment.add_template("report.html", TEMPLATE)?;
     let count = |table: &str| report.stats.tables.get(table).copied().unwrap_or(0);
@@ -53,8 +54,9 @@ fn render(report: &Report, title: &str) -> Result<String> {
     attempts.dedup();
     // Inside a script element only `<` could end it.
     let episodes = serde_json::to_string(&report.episodes)?.replace('<', "\\u003c");
+    let options: Vec<_> = report.runs.iter().map(|run| told(&run.options)).collect();
     let context = context! {
-        title, attempts, tiles => Serde(tiles), report => Serde(report), episodes_json => episodes,
+        options => Serde(options), title, attempts, tiles => Serde(tiles), report => Serde(report), episodes_json => episodes,
     };
     Ok(environment.get_template("report.html")?.render(context)?)
 }
@@ -69,14 +71,32 @@ fn share(value: f64) -> String {
     format!("{:.2}", value * 100.0)
 }
 
-/// The colour of an outcome: good, bad or broken, by its reward.
-fn tone(outcome: &Value) -> Result<&'static str, minijinja::Error> {
-    let reward = outcome.get_attr("reward")?;
-    Ok(match f64::try_from(reward) {
-        Ok(reward) if reward >= 1.0 => "good",
-        Ok(_) => "bad",
-        Err(_) => "broken",
-    })
+/// The colour of an outcome: its own where it has a reward, that of broken runs otherwise.
+fn shade(outcome: &Value) -> Result<String, minijinja::Error> {
+    let has_reward = f64::try_from(outcome.get_attr("reward")?).is_ok();
+    Ok(if has_reward { outcome.get_attr("outcome")?.to_string() } else { "broken".to_owned() })
+}
+
+/// The options of a run that say something, by name; those inside others are named after both.
+fn told(options: &serde_json::Value) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    tell("", options, &mut all);
+    all
+}
+
+fn tell(name: &str, value: &serde_json::Value, all: &mut Vec<(String, String)>) {
+    match value {
+        serde_json::Value::Null | serde_json::Value::Bool(false) => {}
+        serde_json::Value::Object(fields) => {
+            for (field, value) in fields {
+                let inside = if name.is_empty() { field.clone() } else { format!("{name}.{field}") };
+                tell(inside.strip_prefix("setup.").unwrap_or(&inside), value, all);
+            }
+        }
+        serde_json::Value::Array(values) if values.is_empty() => {}
+        serde_json::Value::String(text) => all.push((name.to_owned(), text.clone())),
+        other => all.push((name.to_owned(), other.to_string())),
+    }
 }
 
 /// The estimates for k attempts, if there are any.
@@ -104,6 +124,13 @@ fn thousands(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_are_told_without_what_says_nothing() {
+        let options = json!({"policy": "expert", "stream": false, "temperature": null, "setup": {"budget": {"turns": 3}, "kinds": []}});
+        let all: Vec<String> = told(&options).into_iter().map(|(name, value)| format!("{name} {value}")).collect();
+        assert_eq!(all, ["policy expert", "budget.turns 3"]);
+    }
 
     #[test]
     fn numbers_are_written_for_people() {

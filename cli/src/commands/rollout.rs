@@ -240,14 +240,9 @@ async fn stored_outcomes(
     group: u32,
 ) -> Result<BTreeMap<Outcome, u64>> {
     let tasks = TaskFilter { ids: chosen.values().flatten().cloned().collect(), ..TaskFilter::default() };
-    let filter = EpisodeFilter { tasks, policies: vec![policy.to_owned()], ..EpisodeFilter::default() };
-    let mut outcomes = BTreeMap::new();
-    for (key, outcome) in store.outcomes(&filter).await? {
-        if key.sample < group {
-            *outcomes.entry(outcome).or_default() += 1;
-        }
-    }
-    Ok(outcomes)
+    let policies = vec![policy.to_owned()];
+    let filter = EpisodeFilter { tasks, policies, samples_below: Some(group), ..EpisodeFilter::default() };
+    Ok(store.outcomes(&filter).await?)
 }
 
 /// Stored episodes of a policy are never run again, whatever their seed: say so when the seeds differ.

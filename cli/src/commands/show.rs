@@ -11,6 +11,7 @@ use terrarium_envs::environment::Environment;
 use terrarium_envs::episode::{Episode, EpisodeKey, Step};
 use terrarium_envs::message::Message;
 use terrarium_envs::task::Task;
+use terrarium_envs::verifier::Check;
 
 /// Runs the command.
 pub async fn run(global: &Global, command: &ShowCommand) -> Result<Ending> {
@@ -30,7 +31,20 @@ pub async fn run(global: &Global, command: &ShowCommand) -> Result<Ending> {
         }
         ShowCommand::Episode { id } => {
             let episode = find_episode(&store, id).await?;
-            output::summary(global, &serde_json::to_value(&episode)?, &episode_text(&episode))?;
+            let later = store.verdicts(&episode.key).await?;
+            let mut json = serde_json::to_value(&episode)?;
+            json["rescored"] = serde_json::to_value(&later)?;
+            let mut text = episode_text(&episode);
+            for verdict in &later {
+                let reward = verdict.reward.map_or("none".to_owned(), |r| r.to_string());
+                text.push_str(&format!(
+                    "\nre-scored by {}: {}, reward {reward}\n",
+                    verdict.verifier,
+                    verdict.outcome.name()
+                ));
+                text.push_str(&checks_text(&verdict.checks));
+            }
+            output::summary(global, &json, &text)?;
         }
     }
     Ok(Ending::Done)
@@ -147,7 +161,12 @@ fn episode_text(episode: &Episode) -> String {
         }
     }
     text.push('\n');
-    for check in &episode.checks {
+    text + &checks_text(&episode.checks)
+}
+
+fn checks_text(checks: &[Check]) -> String {
+    let mut text = String::new();
+    for check in checks {
         let mark = if check.passed { "passed" } else { "FAILED" };
         let detail = if check.detail.is_empty() { String::new() } else { format!(": {}", check.detail) };
         text.push_str(&format!("{mark} {}{detail}\n", check.name));

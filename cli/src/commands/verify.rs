@@ -8,6 +8,7 @@ use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+use terrarium_dataset::rescore::Record;
 use terrarium_dataset::{EpisodeFilter, Store, TaskFilter};
 use terrarium_envs::environment::Environment;
 use terrarium_envs::task::Task;
@@ -19,7 +20,7 @@ const SHOWN_MAX: usize = 20;
 
 /// What a verification found.
 pub struct Verified {
-    /// Tasks or episodes looked at.
+    /// Tasks looked at.
     pub looked_at: u64,
     /// One line a difference, the first [`SHOWN_MAX`].
     pub differences: Vec<String>,
@@ -40,16 +41,15 @@ pub async fn run(global: &Global, args: &VerifyArgs) -> Result<Ending> {
     if let Some(id) = &args.task {
         store.task(id).await?;
     }
-    let (what, verified) = if args.episodes {
-        ("episodes", episodes(global, &store, &sandbox, tasks).await?)
-    } else {
-        let threads = args.threads.unwrap_or_else(cores);
-        ("tasks", certificates(global, &store, &sandbox, &tasks, threads).await?)
-    };
+    if args.episodes {
+        let record = if args.record { Record::Verdicts } else { Record::Nothing };
+        return episodes(global, &store, &sandbox, tasks, record).await;
+    }
+    let verified = certificates(global, &store, &sandbox, &tasks, args.threads.unwrap_or_else(cores)).await?;
     let agree = verified.looked_at - verified.differ;
-    let json = json!({what: verified.looked_at, "agree": agree, "differ": verified.differ, "differences": verified.differences, "seconds": verified.seconds});
+    let json = json!({"tasks": verified.looked_at, "agree": agree, "differ": verified.differ, "differences": verified.differences, "seconds": verified.seconds});
     let mut text =
-        format!("{} {what}: {agree} agree, {} differ ({:.1} s)", verified.looked_at, verified.differ, verified.seconds);
+        format!("{} tasks: {agree} agree, {} differ ({:.1} s)", verified.looked_at, verified.differ, verified.seconds);
     for difference in &verified.differences {
         text.push_str(&format!("\n{difference}"));
     }
@@ -139,15 +139,21 @@ fn compare(sandbox: &Sandbox, environment: &Arc<Environment>, tasks: &[Task]) ->
         .collect()
 }
 
-/// Replays every stored episode and scores it again.
-async fn episodes(global: &Global, store: &Store, sandbox: &Sandbox, tasks: TaskFilter) -> Result<Verified> {
+/// Replays every stored episode and scores it again. With verdicts recorded, only what could not be recorded is a failure.
+async fn episodes(
+    global: &Global,
+    store: &Store,
+    sandbox: &Sandbox,
+    tasks: TaskFilter,
+    record: Record,
+) -> Result<Ending> {
     let started = Instant::now();
     let filter = EpisodeFilter { tasks, ..EpisodeFilter::default() };
-    let total = store.outcomes(&filter).await?.len() as u64;
+    let total = store.outcomes(&filter).await?.values().sum();
     let bar = Progress::new(global, "replay", "episodes", total);
-    let report = terrarium_dataset::rescore::rescore(store, sandbox, &filter, |done| bar.at(done, "")).await?;
+    let report = terrarium_dataset::rescore::rescore(store, sandbox, &filter, record, |done| bar.at(done, "")).await?;
     bar.finish();
-    let differences = report
+    let differences: Vec<String> = report
         .differences
         .iter()
         .map(|d| {
@@ -160,10 +166,34 @@ async fn episodes(global: &Global, store: &Store, sandbox: &Sandbox, tasks: Task
         })
         .take(SHOWN_MAX)
         .collect();
-    Ok(Verified {
-        looked_at: report.episodes,
-        differences,
-        differ: report.episodes - report.identical,
-        seconds: started.elapsed().as_secs_f64(),
-    })
+    let (differ, seconds) = (report.episodes - report.identical, started.elapsed().as_secs_f64());
+    let mut json = json!({
+        "episodes": report.episodes, "agree": report.identical, "differ": differ, "reward_changed": report.reward_changed,
+        "different": report.different, "skipped": report.skipped, "differences": differences, "seconds": seconds,
+    });
+    let mut text = format!(
+        "{} episodes: {} agree, {differ} differ, {} of them in their reward ({seconds:.1} s)",
+        report.episodes, report.identical, report.reward_changed
+    );
+    let mut failed = differ > 0;
+    if record == Record::Verdicts {
+        let (recorded, known) = (report.recorded, report.known);
+        let (diverged, contradicted) = (report.diverged, report.contradicted);
+        json["recorded"] = json!({"new": recorded, "known": known, "diverged": diverged, "contradicted": contradicted});
+        text.push_str(&format!(
+            "\n{recorded} verdicts recorded, {known} recorded before; `terrarium export --rescored` uses them"
+        ));
+        if diverged > 0 {
+            text.push_str(&format!("\n{diverged} not recorded: they came out otherwise before any verdict"));
+        }
+        if contradicted > 0 {
+            text.push_str(&format!("\n{contradicted} not recorded: the same verifier said something else before"));
+        }
+        failed = diverged + contradicted > 0;
+    }
+    for difference in &differences {
+        text.push_str(&format!("\n{difference}"));
+    }
+    output::summary(global, &json, &text)?;
+    Ok(if failed { Ending::Failed } else { Ending::Done })
 }

@@ -23,6 +23,8 @@ pub struct Counts {
     policies: BTreeMap<(Split, Kind, String), RowCounts>,
     kinds: BTreeMap<(Split, Kind), u64>,
     outcomes: BTreeMap<Outcome, u64>,
+    /// Episodes that carry a later verdict.
+    rescored: u64,
 }
 
 #[derive(Default)]
@@ -48,6 +50,7 @@ impl Counts {
         self.splits.entry(stored.split).or_default().episodes += 1;
         let row = self.policies.entry((stored.split, stored.kind, episode.key.policy.clone())).or_default();
         row.episodes += 1;
+        self.rescored += u64::from(stored.rescored_by.is_some());
         row.scored += u64::from(episode.reward.is_some());
         row.solved += u64::from(episode.outcome == Outcome::Solved);
         *self.outcomes.entry(episode.outcome).or_default() += 1;
@@ -148,6 +151,13 @@ pub fn text(counts: &Counts, summary: &ExportSummary, seed: Option<&str>, option
     for line in chosen(options) {
         put(&format!("- {line}"));
     }
+    if options.selection.rescored {
+        put(&format!(
+            "\n{} of {episodes} episodes carry the newest verdict of a later verifier (`terrarium verify --episodes --record`) instead of \
+             the one that was given when they ran.",
+            counts.rescored
+        ));
+    }
     put("\n## Origin\n");
     put(&format!("- Terrarium {}, database format {FORMAT_VERSION}", env!("CARGO_PKG_VERSION")));
     put(&format!("- Seed: {}", seed.unwrap_or("not recorded")));
@@ -160,7 +170,9 @@ pub fn text(counts: &Counts, summary: &ExportSummary, seed: Option<&str>, option
 fn digest(summary: &ExportSummary) -> String {
     let mut hash = blake3::Hasher::new();
     for file in &summary.files {
-        hash.update(format!("{} {}\n", file.split.unwrap_or_default(), file.digest.as_deref().unwrap_or_default()).as_bytes());
+        hash.update(
+            format!("{} {}\n", file.split.unwrap_or_default(), file.digest.as_deref().unwrap_or_default()).as_bytes(),
+        );
     }
     hash.finalize().to_hex().to_string()
 }

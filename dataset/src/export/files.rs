@@ -27,7 +27,32 @@ pub struct Files {
 struct RowFile {
     writer: Writer,
     rows: u64,
-    digest: blake3::Hasher,
+    digest: Digest,
+}
+
+/// A hash of rows. They are gathered first: the hash function is fast on long inputs only.
+#[derive(Default)]
+struct Digest {
+    hash: blake3::Hasher,
+    gathered: Vec<u8>,
+}
+
+/// Bytes hashed at a time.
+const HASHED_BYTES: usize = 1 << 16;
+
+impl Digest {
+    fn update(&mut self, line: &[u8]) {
+        self.gathered.extend_from_slice(line);
+        if self.gathered.len() >= HASHED_BYTES {
+            self.hash.update(&self.gathered);
+            self.gathered.clear();
+        }
+    }
+
+    /// In hex.
+    fn finish(mut self) -> String {
+        self.hash.update(&self.gathered).finalize().to_hex().to_string()
+    }
 }
 
 enum Writer {
@@ -69,7 +94,7 @@ impl Files {
                         Writer::Packed(Box::new(encoder))
                     }
                 };
-                new.insert(RowFile { writer, rows: 0, digest: blake3::Hasher::new() })
+                new.insert(RowFile { writer, rows: 0, digest: Digest::default() })
             }
         };
         file.rows += 1;
@@ -101,7 +126,7 @@ impl Files {
                 split: Some(split.name()),
                 rows,
                 bytes,
-                digest: Some(digest.finalize().to_hex().to_string()),
+                digest: Some(digest.finish()),
             });
         }
         Ok(files)

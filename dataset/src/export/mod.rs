@@ -100,7 +100,13 @@ pub async fn export(store: &Store, options: &ExportOptions, dir: &Path) -> Resul
     let text = card::text(&counts, &summary, seed.as_deref(), options);
     let mut file = AtomicFile::create(dir, card::NAME)?;
     file.append(text.as_bytes())?;
-    summary.files.push(ExportedFile { name: card::NAME.into(), split: None, rows: 0, bytes: file.finish()?, digest: None });
+    summary.files.push(ExportedFile {
+        name: card::NAME.into(),
+        split: None,
+        rows: 0,
+        bytes: file.finish()?,
+        digest: None,
+    });
     Ok(summary)
 }
 
@@ -170,11 +176,13 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// What is read: token traces only where the format has them.
+    /// What is read: token traces only where the format has them, no changes of the world.
     fn selection(&self) -> Selection {
         let mut selection = self.options.selection.clone();
         selection.episodes.without_traces =
             !matches!(self.options.format, Format::SkyRlSft | Format::Verifiers | Format::Atif);
+        // No format has a place for them.
+        selection.episodes.without_diffs = true;
         selection.traced |= self.options.format.unit() == Unit::TracedEpisode;
         selection
     }

@@ -27,8 +27,11 @@ pub static STEPS: Table = Table::new(
 pub const COLUMNS: &str = "e.id, e.task_id, e.policy, e.sample, e.environment_id, e.seed, e.outcome, e.reward, e.turns, e.step_count, \
      e.trace_count, e.elapsed_us, e.answer, e.error, e.checks, e.messages, e.setup, e.usage, e.cuts";
 
-/// The columns that [`read_step`] reads.
-pub const STEP_COLUMNS: &str = "episode_id, turn, tool, outcome, fuel, elapsed_us, call_id, arguments, diff, result";
+/// The columns that [`read_step`] reads, in its order. `diff` may be replaced by another text.
+pub const STEP_COLUMNS: &str = "episode_id, turn, tool, outcome, fuel, elapsed_us, call_id, arguments, result, diff";
+/// The same without the changes of the world.
+pub const STEP_COLUMNS_WITHOUT_DIFF: &str =
+    "episode_id, turn, tool, outcome, fuel, elapsed_us, call_id, arguments, result, '' AS diff";
 
 /// The row of an episode with the internal id `id`, whose environment has the system message `system`.
 pub fn write(id: i64, episode: &mut Episode, system: &str) -> Row {
@@ -79,19 +82,20 @@ pub fn write_step(episode: i64, number: usize, step: Step) -> Row {
         .text(step.result)
 }
 
-/// The step of a row.
-pub fn read_step(row: &SqliteRow) -> Result<Step, sqlx::Error> {
-    Ok(Step {
-        turn: row.try_get("turn")?,
-        call_id: row.try_get("call_id")?,
-        tool: row.try_get("tool")?,
-        arguments: row.try_get("arguments")?,
-        result: row.try_get("result")?,
-        outcome: row.try_get("outcome")?,
-        diff: row.try_get("diff")?,
-        fuel: row.try_get::<i64, _>("fuel")?.cast_unsigned(),
-        elapsed_us: row.try_get::<i64, _>("elapsed_us")?.cast_unsigned(),
-    })
+/// The step of a row of [`STEP_COLUMNS`], and its episode's id. By number: there are many rows, and names are looked up each time.
+pub fn read_step(row: &SqliteRow) -> Result<(i64, Step), sqlx::Error> {
+    let step = Step {
+        turn: row.try_get(1)?,
+        tool: row.try_get(2)?,
+        outcome: row.try_get(3)?,
+        fuel: row.try_get::<i64, _>(4)?.cast_unsigned(),
+        elapsed_us: row.try_get::<i64, _>(5)?.cast_unsigned(),
+        call_id: row.try_get(6)?,
+        arguments: row.try_get(7)?,
+        result: row.try_get(8)?,
+        diff: row.try_get(9)?,
+    };
+    Ok((row.try_get(0)?, step))
 }
 
 /// The episode of a row, given its steps, its traces (none: left out) and its environment's system message.

@@ -6,43 +6,72 @@
 
 use super::from_json;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use terrarium_envs::episode::Step;
 use terrarium_envs::message::{Message, MessageCall};
 
-#[derive(Serialize, Deserialize)]
+/// A message as it is written.
+#[derive(Serialize)]
 #[serde(tag = "role", rename_all = "snake_case")]
 enum Stored<'a> {
     System {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        content: Option<Cow<'a, str>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        content: Option<&'a str>,
     },
     User {
-        content: Cow<'a, str>,
+        content: &'a str,
     },
     Assistant {
-        content: Cow<'a, str>,
-        #[serde(default, skip_serializing_if = "str::is_empty")]
-        reasoning: Cow<'a, str>,
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        content: &'a str,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        reasoning: &'a str,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
         calls: Vec<StoredCall<'a>>,
     },
     Tool {
-        call_id: Cow<'a, str>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        name: Option<Cow<'a, str>>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        content: Option<Cow<'a, str>>,
+        call_id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        content: Option<&'a str>,
     },
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct StoredCall<'a> {
-    id: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    name: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    arguments: Option<Cow<'a, str>>,
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arguments: Option<&'a str>,
+}
+
+/// A message as it is read: flat, since serde reads a tagged enum by way of a tree.
+#[derive(Deserialize)]
+struct Found {
+    role: Role,
+    content: Option<String>,
+    #[serde(default)]
+    reasoning: String,
+    #[serde(default)]
+    calls: Vec<FoundCall>,
+    call_id: Option<String>,
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Role {
+    System,
+    User,
+    Assistant,
+    Tool,
+}
+
+#[derive(Deserialize)]
+struct FoundCall {
+    id: String,
+    name: Option<String>,
+    arguments: Option<String>,
 }
 
 /// The stored text of messages.
@@ -54,61 +83,62 @@ pub fn write(messages: &[Message], steps: &[Step], system: &str) -> String {
 
 fn leave_out<'a>(message: &'a Message, finder: &mut Finder, system: &str) -> Stored<'a> {
     match message {
-        Message::System { content } => Stored::System { content: (content != system).then_some(content.into()) },
-        Message::User { content } => Stored::User { content: content.into() },
+        Message::System { content } => Stored::System { content: (content != system).then_some(content) },
+        Message::User { content } => Stored::User { content },
         Message::Assistant { content, reasoning, calls } => {
             let calls = calls.iter().map(|call| {
                 let same = finder.find(&call.id).is_some_and(|s| s.tool == call.name && s.arguments == call.arguments);
-                let keep = |text: &'a String| (!same).then_some(Cow::Borrowed(text.as_str()));
-                StoredCall { id: (&call.id).into(), name: keep(&call.name), arguments: keep(&call.arguments) }
+                let keep = |text: &'a String| (!same).then_some(text.as_str());
+                StoredCall { id: &call.id, name: keep(&call.name), arguments: keep(&call.arguments) }
             });
-            Stored::Assistant { content: content.into(), reasoning: reasoning.into(), calls: calls.collect() }
+            Stored::Assistant { content, reasoning, calls: calls.collect() }
         }
         Message::Tool { call_id, name, content } => {
             let same = finder.find(call_id).is_some_and(|s| s.tool == *name && s.result == *content);
-            let keep = |text: &'a String| (!same).then_some(Cow::Borrowed(text.as_str()));
-            Stored::Tool { call_id: call_id.into(), name: keep(name), content: keep(content) }
+            let keep = |text: &'a String| (!same).then_some(text.as_str());
+            Stored::Tool { call_id, name: keep(name), content: keep(content) }
         }
     }
 }
 
 /// The messages of a stored text.
 pub fn read(text: &str, steps: &[Step], system: &str) -> Result<Vec<Message>, String> {
-    let stored: Vec<Stored> = from_json("messages", text)?;
+    let found: Vec<Found> = from_json("messages", text)?;
     let mut finder = Finder::new(steps);
-    stored.into_iter().map(|message| put_back(message, &mut finder, system)).collect()
+    found.into_iter().map(|message| put_back(message, &mut finder, system)).collect()
 }
 
-fn put_back(message: Stored, finder: &mut Finder, system: &str) -> Result<Message, String> {
-    let missing = |id: &str| format!("column messages: call {id} has no step");
-    Ok(match message {
-        Stored::System { content } => {
-            Message::System { content: content.map_or_else(|| system.to_owned(), Cow::into_owned) }
-        }
-        Stored::User { content } => Message::User { content: content.into_owned() },
-        Stored::Assistant { content, reasoning, calls } => {
+fn put_back(message: Found, finder: &mut Finder, system: &str) -> Result<Message, String> {
+    let no_step = |id: &str| format!("column messages: call {id} has no step");
+    let lacks = |what: &str| format!("column messages: a message without {what}");
+    let Found { role, content, reasoning, calls, call_id, name } = message;
+    Ok(match role {
+        Role::System => Message::System { content: content.unwrap_or_else(|| system.to_owned()) },
+        Role::User => Message::User { content: content.ok_or_else(|| lacks("content"))? },
+        Role::Assistant => {
             let mut full = Vec::with_capacity(calls.len());
-            for call in calls {
-                let (name, arguments) = match (call.name, call.arguments) {
-                    (Some(name), Some(arguments)) => (name.into_owned(), arguments.into_owned()),
+            for FoundCall { id, name, arguments } in calls {
+                let (name, arguments) = match (name, arguments) {
+                    (Some(name), Some(arguments)) => (name, arguments),
                     _ => {
-                        let step = finder.find(&call.id).ok_or_else(|| missing(&call.id))?;
+                        let step = finder.find(&id).ok_or_else(|| no_step(&id))?;
                         (step.tool.clone(), step.arguments.clone())
                     }
                 };
-                full.push(MessageCall { id: call.id.into_owned(), name, arguments });
+                full.push(MessageCall { id, name, arguments });
             }
-            Message::Assistant { content: content.into_owned(), reasoning: reasoning.into_owned(), calls: full }
+            Message::Assistant { content: content.ok_or_else(|| lacks("content"))?, reasoning, calls: full }
         }
-        Stored::Tool { call_id, name, content } => {
+        Role::Tool => {
+            let call_id = call_id.ok_or_else(|| lacks("call_id"))?;
             let (name, content) = match (name, content) {
-                (Some(name), Some(content)) => (name.into_owned(), content.into_owned()),
+                (Some(name), Some(content)) => (name, content),
                 _ => {
-                    let step = finder.find(&call_id).ok_or_else(|| missing(&call_id))?;
+                    let step = finder.find(&call_id).ok_or_else(|| no_step(&call_id))?;
                     (step.tool.clone(), step.result.clone())
                 }
             };
-            Message::Tool { call_id: call_id.into_owned(), name, content }
+            Message::Tool { call_id, name, content }
         }
     })
 }

@@ -174,6 +174,18 @@ pub fn traces(turns: u32) -> Vec<TokenTrace> {
     all
 }
 
+/// A new database of one episode that ended so.
+pub async fn one_episode(path: &Path, outcome: Outcome) -> Store {
+    let store = Store::create(path).await.unwrap();
+    let environment = environment(0);
+    let task = task(&environment, 0);
+    let mut episode = episode(&task, &environment.system, "expert", 0, 3);
+    (episode.outcome, episode.reward) = (outcome, outcome.reward());
+    store.put_environment_with_tasks(&environment, &[task], None).await.unwrap();
+    store.put_episodes(vec![episode]).await.unwrap();
+    store
+}
+
 /// Environments 0..4 (one a split), 3 tasks each, 2 policies, episodes with and without a reward.
 pub async fn filled(dir: &Path, order: usize) -> Store {
     let store = Store::create(dir.join("terrarium.db")).await.unwrap();

@@ -1,9 +1,8 @@
 //! The jobs of a run, handed out in order, without those that are done.
 
 use crate::environment::Environment;
-use crate::episode::EpisodeKey;
+use crate::sink::Samples;
 use crate::task::Task;
-use std::collections::BTreeSet;
 use std::iter::Peekable;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,23 +21,18 @@ pub struct Job {
 type Jobs = Peekable<Box<dyn Iterator<Item = Job> + Send>>;
 
 pub(super) struct Feed {
-    label: String,
     total: Option<u64>,
     skipped: AtomicU64,
-    /// The jobs left, and the keys that were stored or handed out.
-    state: Mutex<(Jobs, BTreeSet<EpisodeKey>)>,
+    /// The jobs left, and what was stored or handed out.
+    state: Mutex<(Jobs, Samples)>,
 }
 
 impl Feed {
-    pub(super) fn new(
-        jobs: impl Iterator<Item = Job> + Send + 'static,
-        label: String,
-        stored: BTreeSet<EpisodeKey>,
-    ) -> Self {
+    pub(super) fn new(jobs: impl Iterator<Item = Job> + Send + 'static, stored: Samples) -> Self {
         let (least, most) = jobs.size_hint();
         let total = (most == Some(least)).then_some(least as u64);
         let jobs: Box<dyn Iterator<Item = Job> + Send> = Box::new(jobs);
-        Feed { label, total, skipped: AtomicU64::new(0), state: Mutex::new((jobs.peekable(), stored)) }
+        Feed { total, skipped: AtomicU64::new(0), state: Mutex::new((jobs.peekable(), stored)) }
     }
 
     /// Number of jobs, if it is known.
@@ -59,8 +53,7 @@ impl Feed {
         while taken.len() < most {
             let same = |job: &Job| taken.first().is_none_or(|first| first.environment.id == job.environment.id);
             let Some(job) = jobs.next_if(same) else { break };
-            let key = EpisodeKey { task_id: job.task.id.clone(), policy: self.label.clone(), sample: job.sample };
-            if known.insert(key) {
+            if known.insert(&job.task.id, job.sample) {
                 taken.push(job);
             } else {
                 self.skipped.fetch_add(1, Ordering::Relaxed);

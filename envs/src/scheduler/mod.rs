@@ -137,7 +137,7 @@ where
 {
     let label = policy.label();
     let stored = sink.stored(&label).await.map_err(Error::Sink)?;
-    let feed = Feed::new(jobs.into_iter(), label.clone(), stored);
+    let feed = Feed::new(jobs.into_iter(), stored);
     let mut tally = Tally::new(options.total.or(feed.total()));
     let mut setup = options.setup.clone();
     if policy.scripted() {

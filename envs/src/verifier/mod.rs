@@ -124,6 +124,10 @@ pub struct Score {
     pub checks: Vec<Check>,
 }
 
+/// Version of the rules by which this module reaches a verdict. Whoever changes what any verdict may come out as raises it, so that
+/// verdicts of before and after can stand side by side.
+pub const RULES: u32 = 1;
+
 /// Expected inserts a verifier may name.
 pub const INSERTS_MAX: usize = 512;
 
@@ -135,6 +139,12 @@ impl Score {
 }
 
 impl Verifier {
+    /// Who judges: `<RULES>-<12 hex of this verifier>`. Equal for equal rules and equal content.
+    pub fn name(&self) -> String {
+        let text = serde_json::to_string(self).expect("a verifier has a JSON text");
+        format!("{RULES}-{}", &blake3::hash(text.as_bytes()).to_hex()[..12])
+    }
+
     /// Whether the verifier can be evaluated at all.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use terrarium_envs::certificate::Certificate;
 use terrarium_envs::environment::{Environment, Split, ToolSpec, component_digest, environment_id};
@@ -11,7 +11,7 @@ use terrarium_envs::episode::{Episode, EpisodeKey};
 use terrarium_envs::message::MessageCall;
 use terrarium_envs::policy::{Agent, PolicyFailure, PolicyTurn, Situation};
 use terrarium_envs::sandbox::{Config, Limits, Sandbox};
-use terrarium_envs::sink::{EpisodeSink, SinkError};
+use terrarium_envs::sink::{EpisodeSink, Samples, SinkError};
 use terrarium_envs::task::{Difficulty, Kind, Task, ToolCall};
 use terrarium_envs::verifier::{Answer, ExpectedChange, Verifier};
 
@@ -146,9 +146,13 @@ pub fn timeless(mut episode: Episode) -> Episode {
 
 #[async_trait]
 impl EpisodeSink for Memory {
-    async fn stored(&self, policy: &str) -> Result<BTreeSet<EpisodeKey>, SinkError> {
+    async fn stored(&self, policy: &str) -> Result<Samples, SinkError> {
         let episodes = self.episodes.lock().expect("no panic");
-        Ok(episodes.keys().filter(|k| k.policy == policy).cloned().collect())
+        let mut samples = Samples::default();
+        for key in episodes.keys().filter(|k| k.policy == policy) {
+            samples.insert(&key.task_id, key.sample);
+        }
+        Ok(samples)
     }
 
     async fn put(&self, batch: Vec<Episode>) -> Result<(), SinkError> {

@@ -16,7 +16,6 @@ mod worlds;
 use async_trait::async_trait;
 use criterion::{BatchSize, Criterion, SamplingMode, Throughput};
 use futures::FutureExt;
-use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,7 +31,7 @@ use terrarium_envs::policy::{Expert, Policy};
 use terrarium_envs::sandbox::{CallOutcome, Config, Path, Program, Sandbox};
 use terrarium_envs::scheduler::{Cancel, Job, Options, rollout};
 use terrarium_envs::setup::Setup;
-use terrarium_envs::sink::{EpisodeSink, SinkError};
+use terrarium_envs::sink::{EpisodeSink, Samples, SinkError};
 use terrarium_envs::task::Task;
 use worlds::{Call, run};
 
@@ -120,8 +119,8 @@ struct Nowhere;
 
 #[async_trait]
 impl EpisodeSink for Nowhere {
-    async fn stored(&self, _policy: &str) -> Result<BTreeSet<EpisodeKey>, SinkError> {
-        Ok(BTreeSet::new())
+    async fn stored(&self, _policy: &str) -> Result<Samples, SinkError> {
+        Ok(Samples::default())
     }
     async fn put(&self, episodes: Vec<Episode>) -> Result<(), SinkError> {
         black_box(episodes);
