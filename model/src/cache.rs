@@ -7,6 +7,7 @@
 use tch::{Device, Kind, Tensor};
 
 use crate::ops::index_scan::IndexPool;
+use crate::ops::large_pages;
 use crate::{Config, Error, Result};
 
 /// Positions in one page.
@@ -90,7 +91,11 @@ impl Cache {
             return Err(Error::Cache("int8 indexer keys need a float32 model on the CPU with heads of 4 n".into()));
         }
         let pages = tokens_max.div_ceil(PAGE);
-        let pool = |width: i64| Tensor::empty([(pages * PAGE) as i64, width], (kind, device));
+        let pool = |width: i64| {
+            let pool = Tensor::empty([(pages * PAGE) as i64, width], (kind, device));
+            large_pages(&pool);
+            pool
+        };
         let width = config.index_head_dim;
         let index = || match format {
             IndexFormat::Exact => IndexKeys::Exact(pool(width)),

@@ -30,9 +30,9 @@ impl Best {
         }
     }
 
-    /// Take over what another kept of higher indices.
-    pub fn merge(&mut self, later: Self) {
-        self.entries.extend(later.entries);
+    /// Take over what another kept of other indices.
+    pub fn merge(&mut self, other: Self) {
+        self.entries.extend(other.entries);
         self.cut();
     }
 

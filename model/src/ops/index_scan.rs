@@ -12,11 +12,13 @@
 use tch::{Kind, Tensor};
 
 use super::best::Best;
-use super::{numbers, numbers_mut, side_by_side};
+use super::{crew, numbers, numbers_mut, side_by_side};
 use crate::cache::PAGE;
 
 /// Keys stored together.
 const BLOCK: usize = 16;
+/// Blocks that a thread takes at a time, where one query reads all keys.
+const PIECE: usize = 64;
 /// Blocks that all queries of a pass look at before the next ones are read: 16 KiB of keys of 64 bytes.
 const TILE: usize = 16;
 
@@ -31,10 +33,9 @@ impl IndexPool {
     /// Room for `rows` keys, whose memory is not touched before it is written. `rows` is a multiple of 16 and `width` of 4.
     pub fn new(rows: usize, width: usize) -> Self {
         assert!(rows.is_multiple_of(BLOCK) && width.is_multiple_of(4), "{rows} keys of {width}");
-        Self {
-            keys: Tensor::empty([rows as i64, width as i64], (Kind::Uint8, tch::Device::Cpu)),
-            scales: Tensor::empty([rows as i64], (Kind::Float, tch::Device::Cpu)),
-        }
+        let keys = Tensor::empty([rows as i64, width as i64], (Kind::Uint8, tch::Device::Cpu));
+        super::large_pages(&keys);
+        Self { keys, scales: Tensor::empty([rows as i64], (Kind::Float, tch::Device::Cpu)) }
     }
 
     /// The same keys once more, not a copy of them.
@@ -122,7 +123,7 @@ impl IndexPool {
     pub fn scores(&self, heads: &[f32], weights: &[f32], pages: &[i64], length: usize) -> Vec<f32> {
         let query = Query::new(heads, weights);
         let scan = self.scan(pages);
-        (0..length.div_ceil(BLOCK)).flat_map(|block| scan.block(&query, block)).take(length).collect()
+        (0..length.div_ceil(BLOCK)).flat_map(|block| scan.block(&query, block, f32::INFINITY).0).take(length).collect()
     }
 
     fn scan<'a>(&'a self, pages: &'a [i64]) -> Scan<'a> {
@@ -189,14 +190,17 @@ impl Scan<'_> {
         let keys = |query: usize| limits[query] as usize + 1;
         if let [query] = queries {
             // One query: the threads share its keys.
-            let parts = side_by_side(keys(0).div_ceil(BLOCK), 1, |blocks| {
+            let blocks = keys(0).div_ceil(BLOCK);
+            let parts = crew::in_turn(super::threads(), blocks.div_ceil(PIECE), |pieces| {
                 let mut best = Best::new(k);
-                self.blocks(query, blocks, keys(0), &mut best);
+                for piece in pieces {
+                    self.blocks(query, piece * PIECE..((piece + 1) * PIECE).min(blocks), keys(0), &mut best);
+                }
                 best
             });
             let mut parts = parts.into_iter();
             let mut best = parts.next().expect("there is a part");
-            parts.for_each(|later| best.merge(later));
+            parts.for_each(|other| best.merge(other));
             return vec![best];
         }
         // Later queries see more keys, but only few more: the threads share the queries.
@@ -217,30 +221,34 @@ impl Scan<'_> {
     /// Show `best` the scores of some blocks, of which only the first `keys` keys count.
     fn blocks(&self, query: &Query, blocks: std::ops::Range<usize>, keys: usize, best: &mut Best) {
         for block in blocks {
-            let scores = self.block(query, block);
-            let (first, threshold) = (block * BLOCK, best.threshold());
-            let count = (keys - first).min(BLOCK);
-            let above = scores.iter().filter(|&&score| score > threshold).count() > 0;
-            if above {
-                for (lane, &score) in scores[..count].iter().enumerate() {
-                    best.push(score, (first + lane) as u32);
-                }
+            let first = block * BLOCK;
+            let (scores, mut above) = self.block(query, block, best.threshold());
+            if keys - first < BLOCK {
+                above &= (1 << (keys - first)) - 1;
+            }
+            while above != 0 {
+                let lane = above.trailing_zeros();
+                best.push(scores[lane as usize], first as u32 + lane);
+                above &= above - 1;
             }
         }
     }
 
-    /// Scores of the sixteen keys of a block.
+    /// Scores of the sixteen keys of a block, and a bit for each that is above the threshold.
     #[inline]
-    fn block(&self, query: &Query, block: usize) -> [f32; BLOCK] {
+    fn block(&self, query: &Query, block: usize, threshold: f32) -> ([f32; BLOCK], u32) {
         let slot = self.pages[block * BLOCK / PAGE] as usize * PAGE + block * BLOCK % PAGE;
         let keys = &self.keys[slot * self.width..][..BLOCK * self.width];
         let scales = self.scales[slot..][..BLOCK].try_into().expect("sixteen scales");
         #[cfg(target_arch = "x86_64")]
         if self.fast {
+            let mut scores = [0f32; BLOCK];
             // SAFETY: the processor has the features the function asks for.
-            return unsafe { vector::scores(query, keys, scales) };
+            let above = unsafe { vector::scores(query, keys, scales, threshold, &mut scores) };
+            return (scores, u32::from(above));
         }
-        plain(query, keys, scales)
+        let scores = plain(query, keys, scales);
+        (scores, scores.iter().rev().fold(0, |bits, &score| bits << 1 | u32::from(score > threshold)))
     }
 }
 
@@ -271,9 +279,9 @@ mod vector {
     /// Heads whose products are summed side by side.
     const HEADS: usize = 8;
 
-    /// As [`super::plain`], to the bit.
+    /// As [`super::plain`], to the bit, and a bit for each score above the threshold.
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    pub fn scores(query: &Query, keys: &[u8], scales: &[f32; BLOCK]) -> [f32; BLOCK] {
+    pub fn scores(query: &Query, keys: &[u8], scales: &[f32; BLOCK], threshold: f32, out: &mut [f32; BLOCK]) -> u16 {
         let groups = keys.len() / (4 * BLOCK);
         assert!(query.heads.len() == query.offsets.len() * groups && query.weights.len() == query.offsets.len());
         let mut sums = _mm512_setzero_ps();
@@ -286,10 +294,13 @@ mod vector {
             sums = some_heads::<1>(query, keys, groups, head, sums);
             head += 1;
         }
-        let mut out = [0f32; BLOCK];
         // SAFETY: both arrays hold sixteen numbers.
-        unsafe { _mm512_storeu_ps(out.as_mut_ptr(), _mm512_mul_ps(sums, _mm512_loadu_ps(scales.as_ptr()))) };
-        out
+        unsafe {
+            let scores = _mm512_mul_ps(sums, _mm512_loadu_ps(scales.as_ptr()));
+            let above = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(scores, _mm512_set1_ps(threshold));
+            _mm512_storeu_ps(out.as_mut_ptr(), scores);
+            above
+        }
     }
 
     /// Add the part of heads `head..head + COUNT`.

@@ -5,7 +5,7 @@
 //! - [`sparse_core`]: attention over selected rows.
 //! - [`product`]: matrix products whose rows do not depend on their company.
 //! - [`mod@cuda`]: the same parts on a GPU.
-//! - [`best`]: the running top-k both kinds of scan use.
+//! - [`best`]: the running top-k both kinds of scan use; `crew`: the threads they run on.
 //!
 //! Those of the CPU run on one or all cores ([`crate::runtime::set_threads`]) with the same bits: work is split only where no sum is.
 //! They need AVX-512 with VNNI; [`available`] says whether this machine has it, and without it the plain definitions run.
@@ -13,6 +13,7 @@
 #![expect(unsafe_code, reason = "vector loads and the memory of tensors")]
 
 pub mod best;
+mod crew;
 pub mod cuda;
 pub mod index_scan;
 pub mod product;
@@ -34,30 +35,51 @@ pub fn available() -> bool {
     }
 }
 
-/// Split `0..count` into one range a thread and run them side by side; each range starts at a multiple of `grain`.
+/// Split `0..count` into ranges that threads take in turn; each range starts at a multiple of `grain`. What was found for each, in
+/// order.
 pub(crate) fn side_by_side<T: Send>(
     count: usize,
     grain: usize,
     work: impl Fn(std::ops::Range<usize>) -> T + Sync,
 ) -> Vec<T> {
-    let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1);
+    /// Ranges for each thread: one that comes late, or has lost its processor, leaves more of them to the others.
+    const RANGES: usize = 4;
+    let threads = threads();
     let grains = count.div_ceil(grain);
-    let parts = threads.min(grains).max(1);
+    let parts = if threads == 1 { 1 } else { (threads * RANGES).min(grains).max(1) };
     let range =
         |part: usize| (grains * part / parts * grain).min(count)..(grains * (part + 1) / parts * grain).min(count);
     if parts == 1 {
         return vec![work(0..count)];
     }
+    let found = crew::in_turn(threads, parts, |turns| turns.map(|part| (part, work(range(part)))).collect::<Vec<_>>());
     let mut results: Vec<Option<T>> = (0..parts).map(|_| None).collect();
-    rayon::scope(|scope| {
-        let (first, others) = results.split_first_mut().expect("there are several parts");
-        for (index, slot) in others.iter_mut().enumerate() {
-            let work = &work;
-            scope.spawn(move |_| *slot = Some(work(range(index + 1))));
-        }
-        *first = Some(work(range(0)));
-    });
+    for (part, result) in found.into_iter().flatten() {
+        results[part] = Some(result);
+    }
     results.into_iter().map(|result| result.expect("every part has run")).collect()
+}
+
+/// Threads an operation may use.
+pub(crate) fn threads() -> usize {
+    usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1)
+}
+
+/// Ask for large pages of memory behind a tensor on the CPU that is read here and there, and not in order: with small ones, finding a
+/// row's page takes longer than reading the row. Only a hint.
+pub(crate) fn large_pages(tensor: &Tensor) {
+    /// Bytes of a large page on every machine the kernels are written for.
+    const LARGE: usize = 2 << 20;
+    #[cfg(target_os = "linux")]
+    if tensor.device() == tch::Device::Cpu && tensor.is_contiguous() {
+        let start = tensor.data_ptr() as usize;
+        let end = start + tensor.numel() * tensor.kind().elt_size_in_bytes();
+        let (first, last) = (start.next_multiple_of(LARGE), end / LARGE * LARGE);
+        if first < last {
+            // SAFETY: the range lies within the tensor's memory, and the advice changes nothing of its contents.
+            unsafe { libc::madvise(first as *mut libc::c_void, last - first, libc::MADV_HUGEPAGE) };
+        }
+    }
 }
 
 /// The numbers of a tensor.
