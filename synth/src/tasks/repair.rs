@@ -5,7 +5,7 @@
 use crate::seed::Dice;
 use crate::tasks::act::{ActWriter, Story};
 use crate::tasks::describe::{called_columns, is_ordered};
-use crate::tasks::expected::verifier_of_steps;
+use crate::tasks::expected::carry_out;
 use crate::tasks::goal::{Condition, Description, Goal, Step, Test};
 use crate::tasks::reject::{Verdict, reject};
 use crate::tasks::rows::{Rows, target};
@@ -78,7 +78,7 @@ impl RepairWriter<'_> {
             }
             let Ok(claim) = self.claim(dice) else { continue };
             claims.push(claim);
-            if claims.len() > 1 && verifier_of_steps(self.act.stage, &claims).is_err() {
+            if claims.len() > 1 && carry_out(self.act.stage, &claims).is_err() {
                 claims.pop();
             }
         }
@@ -129,7 +129,7 @@ impl RepairWriter<'_> {
             let call = self.act.say(&draft, Some((parameter, table)), &mut Story::default(), dice)?;
             let step = Step::Each { rows: set.clone(), call };
             // Afterwards the claim must hold.
-            let after = verifier_of_steps(self.act.stage, std::slice::from_ref(&step))?.1;
+            let after = carry_out(self.act.stage, std::slice::from_ref(&step))?.after();
             let rows_after = Rows { suite, world: &after };
             if rows_after.matching(&set).is_ok_and(|left| left.is_empty()) {
                 return Ok(step);
