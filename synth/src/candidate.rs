@@ -36,14 +36,17 @@ const SHALLOW_PERCENT: usize = 42;
 /// Draws of a kind that fail before it stands aside for one task of another kind.
 const FAILED_DRAWS_PER_TASK: usize = 12;
 /// Sum of the weights of all kinds.
-const WEIGHTS_IN_ALL: usize = 25;
+const WEIGHTS_IN_ALL: usize = 26;
 
 /// Share of a kind among tasks of all kinds, in parts of [`WEIGHTS_IN_ALL`]. Repairs and long goals cost most to make and to try.
 fn weight(kind: Kind) -> usize {
     match kind {
         Kind::Act => 6,
-        Kind::Ask | Kind::Plan | Kind::Policy => 5,
-        Kind::Repair | Kind::LongHorizon => 2,
+        Kind::Ask => 6,
+        Kind::Policy => 5,
+        Kind::Plan => 4,
+        Kind::Repair => 3,
+        Kind::LongHorizon => 2,
     }
 }
 
