@@ -109,9 +109,9 @@ pub fn candidate(
                 (made * FAILED_DRAWS_PER_TASK + failed.get(k).copied().unwrap_or(0)) * WEIGHTS_IN_ALL / weight(*k)
             };
             let Some(kind) = options.kinds.iter().min_by_key(|k| behind(k)).copied() else { break };
-            // A plan chooses from one table.
-            workshop.cross =
-                linked && kind != Kind::Plan && seen.crossing.len() * 100 < tasks.len() * CROSSING_PERCENT + 1;
+            // A plan chooses from one table, and most claims are about one suite's records.
+            let may_cross = linked && !matches!(kind, Kind::Plan | Kind::Repair);
+            workshop.cross = may_cross && seen.crossing.len() * 100 < tasks.len() * CROSSING_PERCENT + 1;
             let drawn = task(
                 options,
                 &mut workshop,
