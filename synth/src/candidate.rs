@@ -36,14 +36,17 @@ const SHALLOW_PERCENT: usize = 42;
 /// Draws of a kind that fail before it stands aside for one task of another kind.
 const FAILED_DRAWS_PER_TASK: usize = 12;
 /// Sum of the weights of all kinds.
-const WEIGHTS_IN_ALL: usize = 25;
+const WEIGHTS_IN_ALL: usize = 26;
 
 /// Share of a kind among tasks of all kinds, in parts of [`WEIGHTS_IN_ALL`]. Repairs and long goals cost most to make and to try.
 fn weight(kind: Kind) -> usize {
     match kind {
         Kind::Act => 6,
-        Kind::Ask | Kind::Plan | Kind::Policy => 5,
-        Kind::Repair | Kind::LongHorizon => 2,
+        Kind::Ask => 6,
+        Kind::Policy => 5,
+        Kind::Plan => 4,
+        Kind::Repair => 3,
+        Kind::LongHorizon => 2,
     }
 }
 
@@ -106,9 +109,9 @@ pub fn candidate(
                 (made * FAILED_DRAWS_PER_TASK + failed.get(k).copied().unwrap_or(0)) * WEIGHTS_IN_ALL / weight(*k)
             };
             let Some(kind) = options.kinds.iter().min_by_key(|k| behind(k)).copied() else { break };
-            // A plan chooses from one table.
-            workshop.cross =
-                linked && kind != Kind::Plan && seen.crossing.len() * 100 < tasks.len() * CROSSING_PERCENT + 1;
+            // A plan chooses from one table, and most claims are about one suite's records.
+            let may_cross = linked && !matches!(kind, Kind::Plan | Kind::Repair);
+            workshop.cross = may_cross && seen.crossing.len() * 100 < tasks.len() * CROSSING_PERCENT + 1;
             let drawn = task(
                 options,
                 &mut workshop,

@@ -31,7 +31,7 @@ pub fn join(name: &str, parts: &[&Suite]) -> Joined {
     }
     let mut whole = Suite {
         name: name.to_owned(),
-        title: parts.iter().map(|s| s.title.as_str()).collect::<Vec<_>>().join(" and "),
+        title: listed(parts),
         domain: parts.first().map(|s| s.domain.clone()).unwrap_or_default(),
         policy: String::new(),
         files: Vec::new(),
@@ -70,6 +70,15 @@ pub fn join(name: &str, parts: &[&Suite]) -> Joined {
         whole.tools.append(&mut suite.tools);
     }
     Joined { suite: whole, tables, tools }
+}
+
+/// Titles side by side: `A, B and C`.
+fn listed(parts: &[&Suite]) -> String {
+    let titles: Vec<&str> = parts.iter().map(|s| s.title.as_str()).collect();
+    match titles.as_slice() {
+        [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => titles.concat(),
+    }
 }
 
 /// The policy with its rules counted on from `last`; gives the last number.

@@ -61,9 +61,47 @@ fn singular(word: &str) -> String {
     }
 }
 
-/// Puts a value into a phrase with `{}`. For the number 1 the word after it becomes singular: `renewed {} times` with 1 is
+/// Words that end a noun phrase.
+const AFTER_NOUN: [&str; 22] = [
+    "of", "in", "on", "at", "for", "to", "from", "by", "with", "as", "and", "or", "that", "who", "whose", "which", "a",
+    "an", "the", "per", "left", "towards",
+];
+
+/// Whether a word cannot belong to the noun phrase before it.
+pub fn ends_noun(word: &str) -> bool {
+    AFTER_NOUN.contains(&word) || !word.starts_with(char::is_alphabetic)
+}
+
+/// The words up to the first plural noun with that noun made singular: `yellow cards in all` becomes `yellow card in all`.
+fn one_of(after: &str) -> String {
+    const WORDS_MAX: usize = 3;
+    let words: Vec<&str> = after.split(' ').collect();
+    let plural = |w: &str| {
+        let bare = w.trim_end_matches(|c: char| !c.is_alphanumeric());
+        bare.ends_with('s') && !["ss", "us", "is"].iter().any(|e| bare.ends_with(e))
+    };
+    let noun = words.iter().take(WORDS_MAX).take_while(|w| !ends_noun(w)).position(|w| plural(w));
+    let said = words.iter().enumerate().map(|(at, word)| {
+        if Some(at) == noun {
+            let bare = word.trim_end_matches(|c: char| !c.is_alphanumeric());
+            format!("{}{}", singular(bare), &word[bare.len()..])
+        } else {
+            (*word).to_owned()
+        }
+    });
+    said.collect::<Vec<_>>().join(" ")
+}
+
+/// Puts a value into a phrase with `{}`. For the number 1 the noun after it becomes singular: `renewed {} times` with 1 is
 /// `renewed once`.
 pub fn fill(phrase: &str, value: &str) -> String {
+    // `renewed {} times` with 0.
+    if value == "0"
+        && let Some((before, after)) = phrase.split_once("{} times")
+        && !before.trim_end().contains(' ')
+    {
+        return format!("never {before}").trim_end().to_owned() + after;
+    }
     if value != "1" && !value.ends_with(" 1") {
         return phrase.replacen("{}", value, 1);
     }
@@ -73,7 +111,7 @@ pub fn fill(phrase: &str, value: &str) -> String {
         let once = value.strip_suffix('1').map(|v| format!("{v}once")).unwrap_or_default();
         return format!("{before}{once}{tail}");
     }
-    format!("{before}{value} {}{tail}", singular(word))
+    format!("{before}{value} {}", one_of(after))
 }
 
 /// `latest`, `earliest`, `highest`, `lowest`, as a column's kind wants it.
@@ -125,9 +163,13 @@ mod tests {
     #[test]
     fn one_and_many() {
         assert_eq!(fill("renewed {} times", "1"), "renewed once");
+        assert_eq!(fill("renewed {} times", "0"), "never renewed");
         assert_eq!(fill("renewed {} times", "more than 1"), "renewed more than once");
         assert_eq!(fill("with {} copies on the shelf", "1"), "with 1 copy on the shelf");
         assert_eq!(fill("with {} copies on the shelf", "3"), "with 3 copies on the shelf");
+        assert_eq!(fill("with {} yellow cards", "1"), "with 1 yellow card");
+        assert_eq!(fill("worth {} league points, so far", "1"), "worth 1 league point, so far");
+        assert_eq!(fill("{} of its grounds", "1"), "1 of its grounds");
         assert_eq!(fill("in room {}", "1"), "in room 1");
     }
 }

@@ -19,6 +19,15 @@ pub struct Speaker<'a> {
     pub suite: &'a Suite,
 }
 
+/// Whether a description takes many words: an extreme, or what another suite says.
+fn winding(description: &Description) -> bool {
+    let mut found = false;
+    description.walk(&mut |d| {
+        found |= d.extremum.is_some() || d.conditions.iter().any(|c| matches!(c.test, Test::Shared { .. }));
+    });
+    found
+}
+
 /// How a relation is said.
 #[derive(Clone, Copy)]
 enum Relation {
@@ -73,7 +82,11 @@ impl Speaker<'_> {
         let column = &table.columns[column_id(table, &extremum.column)?];
         let superlative = superlative(column, extremum.greatest);
         if !by_name && dice.percent(50) {
-            return Ok(format!("whichever {} {phrases} has the {superlative} {}", table.label, column.label));
+            let phrases = self.phrases(table, &description.conditions, true, dice)?;
+            return Ok(format!(
+                "the {} with the {superlative} {} among the {} {phrases}",
+                table.label, column.label, table.plural
+            ));
         }
         Ok(format!("{base} (if there are several, the one with the {superlative} {})", column.label))
     }
@@ -119,13 +132,28 @@ impl Speaker<'_> {
                 continue;
             }
             let phrase = self.condition(column, &condition.test, dice)?;
+            // After a long description nobody knows any more what the next phrase is about.
+            if let Test::Of(inner) = &condition.test
+                && winding(inner)
+            {
+                last.push(if plural { pluralise(&phrase) } else { phrase });
+                continue;
+            }
             let is_clause = ["that ", "who ", "whose ", "which "].iter().any(|p| phrase.starts_with(p));
             let phrase = if plural { pluralise(&phrase) } else { phrase };
             if is_clause { clauses.push(phrase) } else { short.push(phrase) }
         }
-        clauses.extend(last);
         if !clauses.is_empty() {
             short.push(clauses.join(" and "));
+        }
+        for phrase in last {
+            let clause = ["that ", "who ", "whose ", "which "].iter().any(|w| phrase.starts_with(w));
+            match (clause, clauses.is_empty()) {
+                (_, true) => short.push(phrase),
+                (true, false) => short.push(format!("and {phrase}")),
+                // `orders that are pending of the customer who ..`
+                (false, false) => return reject("unsayable", "a long reference after a clause"),
+            }
         }
         Ok(short.join(" "))
     }
@@ -177,7 +205,9 @@ impl Speaker<'_> {
 
     fn with(&self, column: &Column, text: &str, relation: &str) -> String {
         if column.says.contains("{}") {
-            return fill(&column.says, text);
+            // The phrase may bring its own quotation marks.
+            let bare = text.strip_prefix('“').and_then(|t| t.strip_suffix('”')).filter(|_| column.says.contains("“{}"));
+            return fill(&column.says, bare.unwrap_or(text));
         }
         let relation = if relation.is_empty() { String::new() } else { format!("{relation} ") };
         format!("whose {} {} {relation}{text}", column.label, be(&column.label))
@@ -209,6 +239,16 @@ impl Speaker<'_> {
             };
             return says.replacen("in {}", word, 1).replacen("{}", &text, 1);
         }
+        // `priced at {}`: `priced at $4.00 or more`, for `at at least` is no English.
+        if !is_date && (says.contains(" at {}") || says.starts_with("at {}")) {
+            let word = match relation {
+                Relation::Below => format!("less than {text}"),
+                Relation::AtMost => format!("{text} or less"),
+                Relation::Above => format!("more than {text}"),
+                Relation::AtLeast => format!("{text} or more"),
+            };
+            return says.replacen("{}", &word, 1);
+        }
         if !is_date && says.contains("{}") {
             let less = if matches!(value, Value::Int(_)) { "fewer than" } else { "less than" };
             let word = match relation {
@@ -239,7 +279,12 @@ impl Speaker<'_> {
             }
             Query::Count(of) => format!("the number of {}", self.plural(of, dice)?),
             Query::Sum { of, column } => {
-                format!("the total {} of all {}", self.label(of, column)?, self.plural(of, dice)?)
+                let (label, all) = (self.label(of, column)?, self.plural(of, dice)?);
+                if label.contains("total") || label.contains("sum") {
+                    format!("the {label} of all {all} together")
+                } else {
+                    format!("the total {label} of all {all}")
+                }
             }
             Query::Extreme { of, extremum } => {
                 let (_, table) = self.table(of)?;
@@ -267,6 +312,13 @@ impl Speaker<'_> {
                 }
             }
         })
+    }
+
+    /// Whether a question asks for a number of days.
+    pub fn asks_days(&self, query: &Query) -> bool {
+        let Query::Apart { left, column, .. } = query else { return false };
+        let table = self.table(left).ok();
+        table.is_some_and(|(_, t)| column_id(t, column).is_ok_and(|c| *scalar(&t.columns[c].ty) == Type::Date))
     }
 
     /// The question, with a question mark.

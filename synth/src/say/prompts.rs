@@ -143,7 +143,7 @@ impl Prompts {
                 let name = ASK[dice.below(ASK.len())].0;
                 let wanted = speaker.wanted(query, dice)?;
                 let question = speaker.question(query, dice)?;
-                let form = form(query, answer, dice);
+                let form = form(speaker, query, answer, dice);
                 (name, context! { question, wanted, form, greeting, thanks })
             }
             Goal::Plan(choice) => {
@@ -198,7 +198,7 @@ impl Prompts {
                 }
                 let closing = match questions.as_slice() {
                     [] => String::new(),
-                    [one] => format!("Submit the answer to the question. {}", form(one, answer, dice)),
+                    [one] => format!("Submit the answer to the question. {}", form(speaker, one, answer, dice)),
                     _ => {
                         "Submit the answers to the questions as one list, in this order: amounts like 12.50, dates as \
                           YYYY-MM-DD, everything else as it stands."
@@ -237,15 +237,15 @@ impl Prompts {
 type Claim = BTreeMap<&'static str, String>;
 
 /// How the answer is to be given.
-fn form(query: &Query, answer: Option<&Answer>, dice: &mut Dice) -> String {
+fn form(speaker: &Speaker<'_>, query: &Query, answer: Option<&Answer>, dice: &mut Dice) -> String {
     let money = ["Give the amount alone, like 12.50.", "Answer with the amount as a number with two decimals."];
     let date = ["Give the date as YYYY-MM-DD.", "Answer with the date in the form YYYY-MM-DD."];
     let number = ["Answer with the number alone.", "Just the number, please.", "Give only the number."];
     let texts = ["Give them as a list.", "Answer with the list and nothing else."];
     let text = ["Answer with that alone.", "Nothing else, please.", "Give just that as the answer."];
     let days = ["Answer with the number of days.", "Give the number of days alone."];
-    let choices: &[&str] = match (query, answer) {
-        (Query::Apart { .. }, Some(Answer::Integer(_))) => &days,
+    let choices: &[&str] = match (speaker.asks_days(query), answer) {
+        (true, Some(Answer::Integer(_))) => &days,
         (_, Some(Answer::Money(_))) => &money,
         (_, Some(Answer::Date(_))) => &date,
         (_, Some(Answer::Integer(_))) => &number,
@@ -285,5 +285,6 @@ fn sentences(steps: &[String]) -> String {
 /// Single spaces, no spaces at the ends of lines.
 fn tidy(text: &str) -> String {
     let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
-    lines.collect::<Vec<_>>().join("\n").trim().to_owned()
+    // `have it played instead` already says it.
+    lines.collect::<Vec<_>>().join("\n").trim().replace(" instead instead", " instead")
 }

@@ -1,8 +1,9 @@
 //! Draws act goals: one to four steps, each a call, a batch or a branch, with arguments under which the calls succeed.
 
+use crate::say::grammar::ends_noun;
 use crate::seed::Dice;
 use crate::tasks::arguments::{self, holes, replaces};
-use crate::tasks::describe::{Describer, is_ordered};
+use crate::tasks::describe::{Describer, is_ordered, rounded};
 use crate::tasks::expected::{BATCH_MAX, Stage};
 use crate::tasks::goal::{Argument, Call, Condition, Description, Goal, Query, Step, Test};
 use crate::tasks::reject::{Verdict, reject};
@@ -241,7 +242,10 @@ impl<'a> ActWriter<'a> {
         let test = match other {
             Value::Enum(_) => Test::Is(other.clone()),
             Value::Money(cents) => Test::Above(Value::Money((cents / 100).max(1) * 100)),
-            Value::Int(_) => [Test::AtLeast(other.clone()), Test::Above(other.clone())][dice.below(2)].clone(),
+            Value::Int(n) => {
+                let bound = Value::Int(rounded(*n).0);
+                [Test::AtLeast(bound.clone()), Test::Above(bound)][dice.below(2)].clone()
+            }
             Value::Date(_) => [Test::Below(other.clone()), Test::Above(other.clone())][dice.below(2)].clone(),
             _ => return reject("no_arguments", "no value to ask about"),
         };
@@ -387,6 +391,16 @@ impl<'a> ActWriter<'a> {
         for position in 0..call.arguments.len() {
             let (p, value) = &draft.given[position];
             if !matches!(call.arguments[position].1, Argument::Value(_)) {
+                continue;
+            }
+            // `for {nights} nights`: no room for `the present number of nights plus 1`.
+            let hole = format!("{{{}}}", call.arguments[position].0);
+            let after = call.ask.split_once(&hole).map_or("", |(_, after)| after);
+            let room = after.strip_prefix(' ').is_none_or(|rest| {
+                let word = rest.split(' ').next().unwrap_or_default();
+                ends_noun(word) && !["a", "an", "per", "left"].contains(&word)
+            });
+            if !room || after.starts_with(|c: char| c.is_alphanumeric() || c == '-' || c == '%') {
                 continue;
             }
             if let Some((key, table, column)) = replaces(suite, draft.tool, *p)

@@ -18,7 +18,7 @@ const ANSWERS_MIN: usize = 10;
 const COUNT_MIN: usize = 4;
 
 /// Words in labels of integer columns that may be added up.
-const ADDITIVE: [&str; 24] = [
+const ADDITIVE: [&str; 23] = [
     "amount",
     "total",
     "quantity",
@@ -33,7 +33,6 @@ const ADDITIVE: [&str; 24] = [
     "guests",
     "weight",
     "distance",
-    "length",
     "days",
     "servings",
     "pages",
@@ -45,9 +44,15 @@ const ADDITIVE: [&str; 24] = [
     "pieces",
 ];
 
+/// Whether amounts of money under this label can be added up: rates, and prices of a piece, cannot.
+pub fn additive_amount(label: &str) -> bool {
+    let unit = [" per ", " a ", " an "].iter().any(|w| label.contains(w));
+    !unit && !label.split([' ', '-']).any(|w| ["rate", "limit", "threshold", "minimum", "maximum"].contains(&w))
+}
+
 /// Whether a label names something that can be added up.
 pub fn additive_label(label: &str) -> bool {
-    ADDITIVE.iter().any(|w| label.split([' ', '-']).any(|l| l == *w))
+    !label.contains(" per ") && ADDITIVE.iter().any(|w| label.split([' ', '-']).any(|l| l == *w))
 }
 
 /// Draws questions in one environment.
@@ -138,7 +143,7 @@ impl<'a> AskWriter<'a> {
         let column = self.column(at, *dice.pick(&columns)?).name.clone();
         let of = self.describer.one(table, start, 0, dice)?;
         // The description must not give the answer or the row it is read from away.
-        let mut names_target = false;
+        let mut names_target = path.is_empty() && of.extremum.as_ref().is_some_and(|e| e.column == column);
         of.walk(&mut |d| {
             names_target |= d.table == rows.suite.tables[at].name
                 && (!path.is_empty() || d.conditions.iter().any(|c| c.column == column));
@@ -157,7 +162,7 @@ impl<'a> AskWriter<'a> {
             .filter(|c| {
                 let column = self.column(table, *c);
                 match scalar(&column.ty) {
-                    Type::Money => true,
+                    Type::Money => additive_amount(&column.label),
                     Type::Int => additive_label(&column.label),
                     _ => false,
                 }

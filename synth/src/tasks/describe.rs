@@ -64,6 +64,17 @@ pub fn called_columns(table: &Table) -> Vec<usize> {
     columns
 }
 
+/// The numbers around one that people would name as a bound: itself below 100, else with two digits that count. The greater one is
+/// not below it, the lesser one not above it; where it has no more digits they are the number itself.
+pub fn rounded(n: i64) -> (i64, i64) {
+    let mut step = 1;
+    while n.abs() / step >= 100 {
+        step *= 10;
+    }
+    let low = n.div_euclid(step) * step;
+    (low, if low == n { n } else { low + step })
+}
+
 /// Whether values of a column are ordered amounts that conditions can compare.
 pub fn is_ordered(ty: &Type) -> bool {
     matches!(scalar(ty), Type::Int | Type::Money | Type::Date)
@@ -346,11 +357,12 @@ impl<'a> Describer<'a> {
             Type::Enum(_) | Type::Str => Test::Is(row[column].clone()),
             Type::Int => {
                 let Value::Int(n) = row[column] else { return None };
+                let (low, high) = rounded(n);
                 match dice.below(4) {
-                    0 => Test::Is(row[column].clone()),
-                    1 => Test::AtLeast(Value::Int(n)),
-                    2 => Test::AtMost(Value::Int(n)),
-                    _ => Test::Above(Value::Int(n - 1)),
+                    0 if low == high => Test::Is(row[column].clone()),
+                    0 | 1 => Test::AtLeast(Value::Int(low)),
+                    2 => Test::AtMost(Value::Int(high)),
+                    _ => Test::Above(Value::Int(if low == high { n - 1 } else { low })),
                 }
             }
             Type::Money => {

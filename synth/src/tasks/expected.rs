@@ -2,18 +2,17 @@
 //! the net change written down as the verifier's expectation.
 
 use crate::tasks::choice::{example, program};
-use crate::tasks::goal::{Argument, Call, Goal, Step};
+use crate::tasks::goal::{Argument, Call, Description, Goal, Query, Step};
 use crate::tasks::policy::{Ruling, ruling};
 use crate::tasks::reject::{Verdict, reject};
 use crate::tasks::rows::{Rows, column_id, number, table_id, target};
-use std::collections::BTreeMap;
-use terrarium_envs::verifier::{
-    Answer, Expected, ExpectedChange, ExpectedDelete, ExpectedInsert, ExpectedUpdate, Verifier,
-};
+use crate::tasks::simulation::Simulation;
+use std::collections::{BTreeMap, BTreeSet};
+use terrarium_envs::verifier::{Answer, ExpectedChange, Verifier};
 use terrarium_tools::Suite;
-use terrarium_tools::eval::{self, ChangeKind, Evaluator, RowChange};
+use terrarium_tools::eval::{self, ChangeKind, RowChange};
 use terrarium_tools::tree::Literal;
-use terrarium_tools::value::{self, Value, World};
+use terrarium_tools::value::{Value, World};
 
 /// Rows a batch may have.
 pub const BATCH_MAX: usize = 12;
@@ -130,16 +129,71 @@ pub fn shifted(value: &Value, by: i64) -> Verdict<Value> {
     }
 }
 
-/// A goal carried out by rows.
-pub struct Outcome {
-    /// The calls, in order.
-    pub calls: Vec<Concrete>,
-    /// Their arguments' values, keys of created rows included.
-    pub arguments: Vec<Vec<Value>>,
-    /// The net change.
-    pub change: ExpectedChange,
-    /// The rows at the end.
-    pub after: World,
+/// A goal carried out by rows, as far as it has come.
+#[derive(Clone)]
+pub struct Outcome<'a> {
+    stage: Stage<'a>,
+    simulation: Simulation<'a>,
+    steps: usize,
+    created: BTreeMap<usize, Value>,
+}
+
+impl<'a> Outcome<'a> {
+    /// Nothing done yet.
+    pub fn new(stage: Stage<'a>) -> Self {
+        Outcome { stage, simulation: Simulation::new(stage), steps: 0, created: BTreeMap::new() }
+    }
+
+    /// Carries one more step out; after an error the outcome is of no use.
+    ///
+    /// # Errors
+    /// As [`carry_out`].
+    fn step(&mut self, step: &Step) -> Verdict<()> {
+        let stage = self.stage;
+        let index = self.steps;
+        let concrete = expand(Rows { suite: stage.suite, world: stage.world }, index, step)?;
+        // Only a table that an earlier step changed can make a step mean something else.
+        let read = tables_read(stage.suite, step);
+        if self.simulation.touches(&read) {
+            let now = self.simulation.now(&read);
+            let later = expand(Rows { suite: stage.suite, world: &now }, index, step);
+            if later.as_ref() != Ok(&concrete) {
+                return reject("order_dependent", format!("step {}", index + 1));
+            }
+        }
+        for call in concrete {
+            let values = values_of(&call, &self.created)?;
+            if let Some(key) = self.simulation.call(call.tool, &values)? {
+                self.created.insert(index, Value::Key(key));
+            }
+        }
+        self.steps += 1;
+        Ok(())
+    }
+
+    /// Carries one more part of a long goal out, or leaves everything as it was.
+    ///
+    /// # Errors
+    /// As [`carry_out`].
+    pub fn part(&mut self, part: &Goal) -> Verdict<()> {
+        let (mut steps, _) = lower(self.stage, part)?;
+        shift_steps(&mut steps, self.steps);
+        let mut next = self.clone();
+        steps.iter().try_for_each(|step| next.step(step))?;
+        *self = next;
+        Ok(())
+    }
+
+    /// Whether a set is empty at the end.
+    ///
+    /// # Errors
+    /// What the description is rejected for.
+    pub fn leaves_none(&self, set: &Description) -> Verdict<bool> {
+        let mut read = BTreeSet::new();
+        set.walk(&mut |d| read.extend(table_id(self.stage.suite, &d.table)));
+        let after = self.simulation.now(&read);
+        Ok(Rows { suite: self.stage.suite, world: &after }.matching(set)?.is_empty())
+    }
 }
 
 /// Carries an act goal out by rows.
@@ -147,31 +201,45 @@ pub struct Outcome {
 /// # Errors
 /// `needs_fail` where a declared condition does not hold when its turn comes, `order_dependent` where a description would mean
 /// something else after an earlier step, `no_change` where a call changes nothing, and whatever a description is rejected for.
-pub fn carry_out(stage: Stage<'_>, steps: &[Step]) -> Verdict<Outcome> {
-    let mut simulation = Simulation::new(stage);
-    let mut calls = Vec::new();
-    let mut arguments = Vec::new();
-    let mut created: BTreeMap<usize, Value> = BTreeMap::new();
-    for (index, step) in steps.iter().enumerate() {
-        let concrete = expand(Rows { suite: stage.suite, world: stage.world }, index, step)?;
-        if index > 0 {
-            let now = simulation.evaluator.rows().to_world();
-            let later = expand(Rows { suite: stage.suite, world: &now }, index, step);
-            if later.as_ref() != Ok(&concrete) {
-                return reject("order_dependent", format!("step {}", index + 1));
-            }
-        }
-        for call in concrete {
-            let values = values_of(&call, &created)?;
-            if let Some(key) = simulation.call(call.tool, &values)? {
-                created.insert(index, Value::Key(key));
-            }
-            calls.push(call);
-            arguments.push(values);
+pub fn carry_out<'a>(stage: Stage<'a>, steps: &[Step]) -> Verdict<Outcome<'a>> {
+    let mut outcome = Outcome::new(stage);
+    steps.iter().try_for_each(|step| outcome.step(step))?;
+    Ok(outcome)
+}
+
+/// The tables that a step's descriptions and questions look at.
+fn tables_read(suite: &Suite, step: &Step) -> BTreeSet<usize> {
+    let mut read = BTreeSet::new();
+    for description in step.descriptions() {
+        description.walk(&mut |d| read.extend(table_id(suite, &d.table)));
+    }
+    for (_, argument) in step.calls().into_iter().flat_map(|c| &c.arguments) {
+        if let Argument::Computed(query) = argument {
+            read.extend(tables_asked(suite, query));
         }
     }
-    let after = simulation.evaluator.rows().to_world();
-    Ok(Outcome { calls, arguments, change: simulation.change()?, after })
+    read
+}
+
+/// The tables that a question looks at.
+fn tables_asked(suite: &Suite, query: &Query) -> BTreeSet<usize> {
+    let mut read = BTreeSet::new();
+    for description in query.descriptions() {
+        description.walk(&mut |d| read.extend(table_id(suite, &d.table)));
+    }
+    let hops: Vec<&String> = match query {
+        Query::Lookup { path, .. } => path.iter().collect(),
+        Query::MostReferred { by, .. } => vec![by],
+        _ => Vec::new(),
+    };
+    let mut table = query.descriptions().first().and_then(|d| table_id(suite, &d.table).ok());
+    for hop in hops {
+        let columns = table.map(|t| &suite.tables[t]);
+        let column = columns.and_then(|t| Some(&t.columns[column_id(t, hop).ok()?]));
+        table = column.and_then(|c| target(&c.ty));
+        read.extend(table);
+    }
+    read
 }
 
 /// Carries concrete calls out by rows, in the order given; `None` where one of them would be refused or changes nothing.
@@ -218,105 +286,6 @@ fn values_of(call: &Concrete, created: &BTreeMap<usize, Value>) -> Verdict<Vec<V
     bound.collect()
 }
 
-/// Declared effects applied one after another to rows of its own.
-struct Simulation<'a> {
-    stage: Stage<'a>,
-    evaluator: Evaluator<'a>,
-    /// Rows that some call touched: table and key, in table order, then in order of first touch.
-    touched: Vec<(usize, String)>,
-}
-
-impl<'a> Simulation<'a> {
-    fn new(stage: Stage<'a>) -> Self {
-        let evaluator = Evaluator::over(stage.suite, stage.parameters, stage.rows.clone());
-        Simulation { stage, evaluator, touched: Vec::new() }
-    }
-
-    /// Applies a call's effects; gives what changed.
-    fn changes(&mut self, tool: usize, arguments: &[Value]) -> Verdict<Vec<RowChange>> {
-        let tool = &self.stage.suite.tools[tool];
-        if !self.evaluator.needs(tool, arguments).unwrap_or(false) {
-            return reject("needs_fail", &tool.name);
-        }
-        match self.evaluator.apply(tool, arguments) {
-            Ok(changes) if changes.is_empty() => reject("no_change", &tool.name),
-            Ok(changes) => Ok(changes),
-            Err(error) => reject("effect_fails", format!("{}: {error}", tool.name)),
-        }
-    }
-
-    /// Applies a call's effects; gives the key of the first row it created.
-    fn call(&mut self, tool: usize, arguments: &[Value]) -> Verdict<Option<String>> {
-        let changes = self.changes(tool, arguments)?;
-        let mut created = None;
-        for change in changes {
-            if change.kind == ChangeKind::Insert && created.is_none() {
-                created = Some(change.key.clone());
-            }
-            let place = (change.table, change.key);
-            if !self.touched.contains(&place) {
-                self.touched.push(place);
-            }
-        }
-        Ok(created)
-    }
-
-    /// The net change so far, up to a renaming of keys that are new.
-    fn change(&self) -> Verdict<ExpectedChange> {
-        let suite = self.stage.suite;
-        let mut touched = self.touched.clone();
-        touched.sort_by_key(|(table, _)| *table);
-        let before = |table: usize, key: &str| {
-            self.stage.world.tables[table].rows.iter().find(|r| matches!(&r[0], Value::Key(k) if k == key))
-        };
-        let after = |table: usize, key: &str| {
-            let rows = self.evaluator.rows();
-            rows.find(table, key).map(|row| rows.plain(table, row))
-        };
-        let mut names: BTreeMap<(usize, &str), String> = BTreeMap::new();
-        for (table, key) in &touched {
-            if before(*table, key).is_none() && after(*table, key).is_some() {
-                let name = format!("{}_{}", suite.tables[*table].name, names.len() + 1);
-                names.insert((*table, key), name);
-            }
-        }
-        let expected = |t: usize, c: usize, value: &Value| {
-            let ty = &suite.tables[t].columns[c].ty;
-            let to = if c == 0 { Some(t) } else { target(ty) };
-            match (to, value) {
-                (Some(to), Value::Key(key)) if names.contains_key(&(to, key.as_str())) => {
-                    Expected::Created(names[&(to, key.as_str())].clone())
-                }
-                _ => Expected::Exact(value::to_json(suite, ty, value)),
-            }
-        };
-        let mut change = ExpectedChange::default();
-        for (t, key) in &touched {
-            let table = &suite.tables[*t];
-            let columns = |row: &[Value], which: &dyn Fn(usize) -> bool| -> Vec<(String, Expected)> {
-                let kept = (0..table.columns.len()).filter(|c| which(*c));
-                kept.map(|c| (table.columns[c].name.clone(), expected(*t, c, &row[c]))).collect()
-            };
-            match (before(*t, key), after(*t, key)) {
-                (None, None) => {}
-                (None, Some(new)) => change.inserted.push(ExpectedInsert {
-                    table: table.name.clone(),
-                    name: names[&(*t, key.as_str())].clone(),
-                    columns: columns(&new, &|_| true),
-                }),
-                (Some(_), None) => change.deleted.push(ExpectedDelete { table: table.name.clone(), key: key.clone() }),
-                (Some(old), Some(new)) => {
-                    if *old != new {
-                        let columns = columns(&new, &|c| old[c] != new[c]);
-                        change.updated.push(ExpectedUpdate { table: table.name.clone(), key: key.clone(), columns });
-                    }
-                }
-            }
-        }
-        Ok(change)
-    }
-}
-
 /// A goal turned into steps and an answer, by rows: what the rules decide is decided.
 fn lower(stage: Stage<'_>, goal: &Goal) -> Verdict<(Vec<Step>, Option<Answer>)> {
     match goal {
@@ -352,15 +321,6 @@ fn shift_steps(steps: &mut [Step], by: usize) {
     }
 }
 
-/// The verifier of steps alone, and the rows they lead to.
-///
-/// # Errors
-/// As [`carry_out`].
-pub fn verifier_of_steps(stage: Stage<'_>, steps: &[Step]) -> Verdict<(Verifier, World)> {
-    let outcome = carry_out(stage, steps)?;
-    Ok((Verifier { change: outcome.change, answer: None }, outcome.after))
-}
-
 /// The verifier of a goal, by rows. Parts of a long goal must not depend on one another: each is asked again in the world that the
 /// others before it leave.
 ///
@@ -386,18 +346,22 @@ pub fn verifier(stage: Stage<'_>, goal: &Goal) -> Verdict<Verifier> {
         };
     }
     let outcome = carry_out(stage, &steps)?;
-    if outcome.change.is_empty() {
+    let change = outcome.simulation.change()?;
+    if change.is_empty() {
         return reject("no_change", "the steps cancel out");
     }
-    if goal.parts().len() > 1 {
-        let rows = eval::Rows::new(&outcome.after);
-        let after = Stage { world: &outcome.after, rows: &rows, ..stage };
-        for part in goal.parts() {
-            // What is asked must have one answer, whenever it is looked up.
-            if matches!(part, Goal::Ask(_)) && lower(after, part).as_ref() != Ok(&lower(stage, part)?) {
-                return reject("parts_depend", "an answer changes on the way");
-            }
+    // What is asked must have one answer, whenever it is looked up.
+    let asked = |part: &Goal| match part {
+        Goal::Ask(query) => outcome.simulation.touches(&tables_asked(stage.suite, query)),
+        _ => false,
+    };
+    for part in goal.parts().iter().filter(|p| goal.parts().len() > 1 && asked(p)) {
+        let Goal::Ask(query) = part else { continue };
+        let world = outcome.simulation.now(&tables_asked(stage.suite, query));
+        let after = Stage { world: &world, rows: outcome.simulation.rows(), ..stage };
+        if lower(after, part).as_ref() != Ok(&lower(stage, part)?) {
+            return reject("parts_depend", "an answer changes on the way");
         }
     }
-    Ok(Verifier { change: outcome.change, answer })
+    Ok(Verifier { change, answer })
 }

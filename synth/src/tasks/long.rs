@@ -3,7 +3,7 @@
 use crate::seed::Dice;
 use crate::tasks::act::ActWriter;
 use crate::tasks::ask::AskWriter;
-use crate::tasks::expected::{Stage, verifier};
+use crate::tasks::expected::{Outcome, Stage};
 use crate::tasks::goal::{Goal, Query};
 use crate::tasks::policy::PolicyWriter;
 use crate::tasks::reject::{Verdict, reject};
@@ -32,6 +32,7 @@ impl LongWriter<'_> {
     pub fn draw(&self, level: usize, dice: &mut Dice) -> Verdict<Goal> {
         let wanted = dice.between(*PARTS.start() as i64, *PARTS.end() as i64) as usize + level;
         let mut parts: Vec<Goal> = Vec::with_capacity(wanted);
+        let mut outcome = Outcome::new(self.stage);
         for _ in 0..wanted * DRAWS_PER_PART {
             if parts.len() == wanted {
                 break;
@@ -48,9 +49,8 @@ impl LongWriter<'_> {
             if matches!(part, Goal::Ask(Query::Names { .. })) || parts.contains(&part) {
                 continue;
             }
-            parts.push(part);
-            if verifier(self.stage, &Goal::Long(parts.clone())).is_err() {
-                parts.pop();
+            if outcome.part(&part).is_ok() {
+                parts.push(part);
             }
         }
         let acts = parts.iter().filter(|p| !matches!(p, Goal::Ask(_))).count();

@@ -14,3 +14,4 @@ pub mod reach;
 pub mod reject;
 pub mod repair;
 pub mod rows;
+pub mod simulation;

@@ -153,6 +153,13 @@ pub fn broken(stage: Stage<'_>, tool: &Tool, arguments: &[Value]) -> Vec<usize> 
     (0..tool.needs.len()).filter(|n| !holds(&tool.needs[*n], &mut evaluator, &mut locals)).collect()
 }
 
+/// Whether one condition of a call holds, by rows.
+fn keeps(stage: Stage<'_>, tool: &Tool, arguments: &[Value], need: usize) -> bool {
+    let mut evaluator = Evaluator::over(stage.suite, stage.parameters, stage.rows.clone());
+    let mut locals = locals(tool, arguments);
+    matches!(evaluator.eval(&tool.needs[need], &mut locals), Ok(EvalValue::Bool(true)))
+}
+
 fn locals(tool: &Tool, arguments: &[Value]) -> Vec<Option<EvalValue>> {
     let mut locals: Vec<Option<EvalValue>> = arguments.iter().map(|v| Some(EvalValue::from(v))).collect();
     locals.resize(tool.goal_locals.len(), None);
@@ -250,7 +257,10 @@ impl PolicyWriter<'_> {
             for (p, value) in &given {
                 arguments[*p] = value.clone();
             }
-            if broken(self.act.stage, definition, &arguments) == [need] {
+            // Most draws keep the rule; the other conditions are then of no interest.
+            if !keeps(self.act.stage, definition, &arguments, need)
+                && broken(self.act.stage, definition, &arguments) == [need]
+            {
                 return Ok(Draft { tool, ask: ask.to_owned(), given });
             }
         }

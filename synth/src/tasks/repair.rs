@@ -4,11 +4,12 @@
 
 use crate::seed::Dice;
 use crate::tasks::act::{ActWriter, Story};
-use crate::tasks::describe::{called_columns, is_ordered};
-use crate::tasks::expected::verifier_of_steps;
+use crate::tasks::arguments::written_to;
+use crate::tasks::describe::{called_columns, is_ordered, rounded};
+use crate::tasks::expected::carry_out;
 use crate::tasks::goal::{Condition, Description, Goal, Step, Test};
 use crate::tasks::reject::{Verdict, reject};
-use crate::tasks::rows::{Rows, target};
+use crate::tasks::rows::target;
 use crate::vary::data::scalar;
 use crate::vary::surface::bare_local;
 use terrarium_tools::Suite;
@@ -41,6 +42,10 @@ fn fixes(suite: &Suite, tool: usize) -> Vec<Fix> {
     if parameters.iter().filter(|p| target(&p.ty).is_some()).count() != 1 {
         return Vec::new();
     }
+    // A repair makes no new records: a damage report is no cure for a dirty car.
+    if definition.effects.iter().any(|e| matches!(e, Effect::Insert { .. })) {
+        return Vec::new();
+    }
     let fix = |effect: &Effect| match effect {
         Effect::Delete { table, key } => {
             bare_local(key).map(|parameter| Fix { tool, parameter, table: *table, column: None })
@@ -52,7 +57,14 @@ fn fixes(suite: &Suite, tool: usize) -> Vec<Fix> {
         }
         _ => None,
     };
-    definition.effects.iter().filter_map(fix).filter(|f| f.parameter < parameters.len()).collect()
+    // Whatever else the tool insists on must be the state itself: `1 to 1` puts no match right.
+    let only_the_state = |f: &Fix| {
+        (0..parameters.len())
+            .filter(|p| *p != f.parameter && !matches!(parameters[*p].ty, Type::Option(_)))
+            .all(|p| written_to(suite, tool, p).is_some_and(|place| Some(place) == f.column.map(|c| (f.table, c))))
+    };
+    let fixes = definition.effects.iter().filter_map(fix);
+    fixes.filter(|f| f.parameter < parameters.len() && only_the_state(f)).collect()
 }
 
 /// Draws repair goals in one environment.
@@ -78,7 +90,7 @@ impl RepairWriter<'_> {
             }
             let Ok(claim) = self.claim(dice) else { continue };
             claims.push(claim);
-            if claims.len() > 1 && verifier_of_steps(self.act.stage, &claims).is_err() {
+            if claims.len() > 1 && carry_out(self.act.stage, &claims).is_err() {
                 claims.pop();
             }
         }
@@ -129,9 +141,7 @@ impl RepairWriter<'_> {
             let call = self.act.say(&draft, Some((parameter, table)), &mut Story::default(), dice)?;
             let step = Step::Each { rows: set.clone(), call };
             // Afterwards the claim must hold.
-            let after = verifier_of_steps(self.act.stage, std::slice::from_ref(&step))?.1;
-            let rows_after = Rows { suite, world: &after };
-            if rows_after.matching(&set).is_ok_and(|left| left.is_empty()) {
+            if carry_out(self.act.stage, std::slice::from_ref(&step))?.leaves_none(&set)? {
                 return Ok(step);
             }
         }
@@ -188,10 +198,11 @@ impl RepairWriter<'_> {
                 }
             }
             (Value::Int(n), _) => {
+                let (low, high) = rounded(*n);
                 if below {
-                    Test::Below(Value::Int(n + 1))
+                    Test::Below(Value::Int(if high == *n { n + 1 } else { high }))
                 } else {
-                    Test::AtLeast(Value::Int(*n))
+                    Test::AtLeast(Value::Int(low))
                 }
             }
             (Value::Key(_), Type::Key(to)) => {
