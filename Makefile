@@ -2,6 +2,8 @@
 #   make demo    build, then the whole story in a minute: synthesize, roll out, export, report
 #   make test    every test that needs no GPU and no network
 #   make test-exports   lets the programs that read exports judge them (needs network and Python 3.12 once; 9 GB)
+#   make test-openai         OpenAI's Python client against serve model (needs network once)
+#   make test-transformers   the engine beside Hugging Face transformers, same checkpoint and cores (needs network once; 4 GB)
 #   make soak    random programs, sources, arguments and foreign components against every promise, for at most 20 minutes
 #   make kills   kill -9 at fifty moments of a rollout, an export and a merge
 #   make guests  the example suites in C, JavaScript and Python (fetches their tools into target/guests/), then their tests
@@ -12,7 +14,7 @@ SHELL := bash
 CARGO ?= cargo
 DEMO_DIR ?= demo-out
 
-.PHONY: demo test nvrtc soak kills guests build bench bench-all lint doc setup test-exports test-openai clean-demo
+.PHONY: demo test nvrtc soak kills guests build bench bench-all lint doc setup test-exports test-openai test-transformers clean-demo
 
 # libtorch, fetched once into third_party/ (hash-checked), and a C compiler for the few C sources in the tree.
 setup: third_party/libtorch/build-version
@@ -69,6 +71,11 @@ guests:
 test-openai: setup
 	test -x third_party/openai/bin/python || { python3 -m venv third_party/openai && third_party/openai/bin/pip install -q openai; }
 	$(CARGO) test --locked --workspace --test e2e openais_python_client
+
+# Seconds and equal tokens, beside transformers' generate; some ten minutes. Where transformers cannot be installed it says so.
+test-transformers: setup
+	$(CARGO) build --locked --workspace --bin terrarium --example generate
+	python3 tests/transformers/run.py $${CARGO_TARGET_DIR:-target}/debug/terrarium $${CARGO_TARGET_DIR:-target}/debug/examples/generate
 
 lint: setup
 	$(CARGO) fmt --all --check

@@ -42,6 +42,9 @@ pub struct BenchArgs {
     /// Runs of a decode pass, of which the fastest counts; a prefill pass has a fifth of them.
     #[arg(long, default_value_t = 15)]
     pub runs: usize,
+    /// Leave dense attention out: the peak of memory is then that of the model alone.
+    #[arg(long)]
+    pub sparse_only: bool,
 }
 
 #[derive(Subcommand, Debug)]

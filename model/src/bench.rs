@@ -37,7 +37,7 @@ pub struct Measured {
     pub tokens: usize,
     /// The whole pass, output head included.
     pub sparse: f64,
-    /// The same with dense attention in its faster form.
+    /// The same with dense attention in its faster form; infinite where that was not measured.
     pub dense: f64,
     /// Dense attention alone, in both forms.
     pub dense_absorbed: f64,
@@ -96,7 +96,8 @@ pub fn machine() -> Machine {
     Machine { threads: tch::get_num_threads(), bandwidth, matrix_rate: 2.0 * (side as f64).powi(3) / seconds }
 }
 
-/// Measure a pass of `tokens` tokens that ends at `context`.
+/// Measure a pass of `tokens` tokens that ends at `context`; `dense` asks for dense attention beside it, whose keys and values of all
+/// heads take far more memory than the cache.
 ///
 /// # Errors
 /// [`crate::Error::Cache`] if the model cannot have the index format, [`crate::Error::Tokens`] beyond its context.
@@ -107,6 +108,7 @@ pub fn pass(
     tokens: usize,
     format: IndexFormat,
     runs: usize,
+    dense: bool,
 ) -> Result<Measured> {
     let config = model.config();
     let before = context - tokens;
@@ -138,6 +140,9 @@ pub fn pass(
     let layers = config.num_hidden_layers as f64;
     let dense_runs = runs.clamp(1, 5);
     let (dense_absorbed, dense_expanded) = tch::no_grad(|| {
+        if !dense {
+            return (f64::INFINITY, f64::INFINITY);
+        }
         (layers * absorbed(config, context, tokens, dense_runs), layers * expanded(config, context, tokens, dense_runs))
     });
     let stages: Vec<Timed> = STAGES
@@ -232,12 +237,12 @@ mod tests {
         let model = Model::init(Config::tiny(), 1, Kind::Float).unwrap();
         let machine = Machine { threads: 1, bandwidth: 1e10, matrix_rate: 1e11 };
         for (tokens, format) in [(1, IndexFormat::Exact), (16, IndexFormat::Int8)] {
-            let measured = pass(&model, &machine, 512, tokens, format, 1).unwrap();
+            let measured = pass(&model, &machine, 512, tokens, format, 1, true).unwrap();
             let stages: f64 = measured.stages.iter().map(|timed| timed.seconds).sum();
             assert!(measured.stages.iter().all(|timed| timed.seconds > 0.0 && timed.floor > 0.0), "{measured:?}");
             assert!(stages < measured.sparse, "{measured:?}");
             assert!(measured.dense_absorbed > 0.0 && measured.dense_expanded > 0.0);
         }
-        assert!(pass(&model, &machine, 5000, 1, IndexFormat::Exact, 1).is_err(), "beyond the context");
+        assert!(pass(&model, &machine, 5000, 1, IndexFormat::Exact, 1, true).is_err(), "beyond the context");
     }
 }

@@ -38,7 +38,7 @@ pub fn run(global: &Global, args: &BenchArgs) -> Result<()> {
     for &context in &args.contexts {
         for (tokens, runs) in [(1, args.runs), (args.chunk, args.runs.div_ceil(5))] {
             output::note(global, &format!("context {context}, {tokens} tokens"));
-            measured.push(bench::pass(&model, &machine, context, tokens, format, runs)?);
+            measured.push(bench::pass(&model, &machine, context, tokens, format, runs, !args.sparse_only)?);
         }
     }
     let memory = peak_memory().map_or_else(|| "unknown".to_owned(), amount);
