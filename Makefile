@@ -3,7 +3,7 @@
 #   make test    every test that needs no GPU and no network
 #   make test-exports   lets the programs that read exports judge them (needs network and Python 3.12 once; 9 GB)
 #   make soak    random programs, sources, arguments and foreign components against every promise, for at most 20 minutes
-#   make kills   kill -9 at fifty moments of a rollout
+#   make kills   kill -9 at fifty moments of a rollout, an export and a merge
 #   make guests  the example suites in C, JavaScript and Python (fetches their tools into target/guests/), then their tests
 #   make build | bench | bench-all | lint | doc
 
@@ -12,7 +12,7 @@ SHELL := bash
 CARGO ?= cargo
 DEMO_DIR ?= demo-out
 
-.PHONY: demo test soak kills guests build bench bench-all lint doc setup test-exports test-openai clean-demo
+.PHONY: demo test nvrtc soak kills guests build bench bench-all lint doc setup test-exports test-openai clean-demo
 
 # libtorch, fetched once into third_party/ (hash-checked), and a C compiler for the few C sources in the tree.
 setup: third_party/libtorch/build-version
@@ -31,8 +31,12 @@ demo: setup
 	$(CARGO) build --locked --workspace --bin terrarium
 	./target/debug/terrarium demo --out $(DEMO_DIR)
 
-test: setup
+test: setup nvrtc
 	$(CARGO) test --locked --workspace
+
+# The CUDA compiler, for the test that makes machine code of the kernels without a GPU; where it cannot be had, that test is skipped aloud.
+nvrtc:
+	python3 setup/libtorch.py --nvrtc || echo "make: the CUDA kernels will not be compiled by the tests" >&2
 
 # Third-party readers in environments of their own under third_party/exports; what cannot be installed is skipped aloud.
 test-exports: setup
@@ -40,7 +44,7 @@ test-exports: setup
 	python3 tests/exports/run.py $${CARGO_TARGET_DIR:-target}/debug/terrarium $${CARGO_TARGET_DIR:-target}/debug/examples/fill
 
 kills: setup
-	$(CARGO) test --locked --workspace --test e2e -- --ignored --nocapture
+	$(CARGO) test --locked --workspace --test e2e -- --ignored --nocapture --test-threads=1
 
 # The table of docs/performance.md in three to six minutes, in the optimised profile `bench` (the first run builds it, without libtorch).
 bench:

@@ -1,6 +1,6 @@
 //! Writes the place of libtorch into this package's tests and benches, so that they run with no environment variable,
 //! and its version into the library. (`LD_LIBRARY_PATH` still wins, because the linker writes the place as RUNPATH: that
-//! is how another libtorch is chosen.)
+//! is how another libtorch is chosen.) The place of NVRTC, which the same set-up script fetches, goes into the library as well.
 
 use std::path::Path;
 
@@ -17,4 +17,5 @@ fn main() {
         }
     }
     println!("cargo:rustc-env=TERRARIUM_LIBTORCH_VERSION={version}");
+    println!("cargo:rustc-env=TERRARIUM_NVRTC={}/../third_party/nvrtc/lib", env!("CARGO_MANIFEST_DIR"));
 }

@@ -1,9 +1,10 @@
 //! The policy `dsa`: the embedded model, spoken to in DSML with byte-level tokens.
 //!
 //! Without a folder it is a tiny model with seeded random weights: its episodes are real and nearly all fail, each in its own way.
+//! As `dsa-constrained` a grammar lets it say nothing but one call of a tool it has, with arguments of the schema's types.
 //! Tokens, log-probabilities and routed experts of every message are recorded.
 
-use crate::args::BudgetArgs;
+use crate::args::AgentArgs;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -17,6 +18,8 @@ use terrarium_envs::message::{Message, MessageCall};
 use terrarium_envs::policy::{Agent, Policy, PolicyFailure, PolicyTurn, Situation};
 use terrarium_envs::usage::{Meter, Usage};
 use terrarium_model::dsml::{self, ThinkingMode};
+use terrarium_model::dsml::grammar::Calls;
+use terrarium_model::engine::grammar::Grammar;
 use terrarium_model::engine::{EngineHandle, Finish, Generator, Options, Record, Request, Sampling};
 use terrarium_model::tokenizer::Tokenizer;
 use terrarium_model::{Config, Kind, Model};
@@ -27,6 +30,10 @@ pub const CONVERSATIONS: usize = 8;
 
 /// Sampled tokens of a message unless told otherwise.
 const TOKENS_MAX: usize = 96;
+/// The same under a grammar, whose fixed texts are most of a message ...
+const CONSTRAINED_TOKENS_MAX: usize = 384;
+/// ... and the most bytes of a text that it leaves to the model.
+const CONSTRAINED_TEXT_BYTES: usize = 48;
 
 /// The policy.
 pub struct Dsa {
@@ -34,35 +41,42 @@ pub struct Dsa {
     tokenizer: Arc<Tokenizer>,
     context: usize,
     tokens_max: usize,
+    constrained: bool,
     label: String,
     conversations: AtomicU64,
     meter: Arc<Meter>,
 }
 
 impl Dsa {
-    /// The checkpoint in `folder`, or a tiny random model of this seed.
-    pub fn open(folder: Option<&Path>, seed: u64, budget: &BudgetArgs) -> Result<Self> {
+    /// The checkpoint in `folder`, or a tiny random model of this seed; `constrained` to calls or free.
+    pub fn open(folder: Option<&Path>, constrained: bool, seed: u64, args: &AgentArgs) -> Result<Self> {
         terrarium_model::runtime::set_threads(1);
         let model = match folder {
             Some(folder) => Model::load(folder, Kind::Float)
                 .with_context(|| format!("cannot load the model in {}", folder.display()))?,
             None => Model::init(Config::tiny(), seed, Kind::Float)?,
         };
-        let context = usize::try_from(model.config().max_position_embeddings).unwrap_or(usize::MAX);
+        let positions = usize::try_from(model.config().max_position_embeddings).unwrap_or(usize::MAX);
+        let window = args.conditions.window.and_then(|window| usize::try_from(window).ok());
+        let context = window.map_or(positions, |window| window.min(positions));
+        let (name, tokens_max) =
+            if constrained { ("dsa-constrained", CONSTRAINED_TOKENS_MAX) } else { ("dsa", TOKENS_MAX) };
         let label = match folder.and_then(Path::file_name) {
-            Some(name) => format!("dsa:{}", name.to_string_lossy()),
-            None => "dsa".to_owned(),
+            Some(folder) => format!("{name}:{}", folder.to_string_lossy()),
+            None => name.to_owned(),
         };
         let tokenizer = match folder {
             Some(folder) => Tokenizer::load(folder, model.config())?,
             None => Tokenizer::default(),
         };
-        let engine = EngineHandle::spawn(Generator::new(model, Options::default()))?;
+        let generator = Generator::new(model, Options::default());
+        let engine = EngineHandle::spawn(generator.with_vocabulary(Arc::clone(tokenizer.vocabulary())))?;
         Ok(Dsa {
             engine,
             tokenizer: Arc::new(tokenizer),
             context,
-            tokens_max: budget.max_tokens.map_or(TOKENS_MAX, |n| n as usize),
+            tokens_max: args.budget.max_tokens.map_or(tokens_max, |n| n as usize),
+            constrained,
             label,
             conversations: AtomicU64::new(0),
             meter: Arc::default(),
@@ -81,6 +95,8 @@ impl Policy for Dsa {
             tokenizer: Arc::clone(&self.tokenizer),
             context: self.context,
             tokens_max: self.tokens_max,
+            constrained: self.constrained,
+            grammar: None,
             seed,
             conversation: self.conversations.fetch_add(1, Ordering::Relaxed),
             known: Vec::new(),
@@ -102,6 +118,9 @@ struct Speaker {
     tokenizer: Arc<Tokenizer>,
     context: usize,
     tokens_max: usize,
+    constrained: bool,
+    /// The grammar of the environment's tools, made at the first turn of a constrained policy.
+    grammar: Option<Arc<Grammar>>,
     seed: u64,
     conversation: u64,
     /// Prompt and completion of the last turn: what was sampled stays tokenised as it was sampled.
@@ -123,6 +142,11 @@ impl Agent for Speaker {
         if prompt_ids.len() >= self.context {
             return Err(PolicyFailure::OutOfContext { window: self.context });
         }
+        if self.constrained && self.grammar.is_none() {
+            let calls = Calls::One { text_bytes: CONSTRAINED_TEXT_BYTES };
+            let tools: Vec<Value> = situation.tools.iter().map(function).collect();
+            self.grammar = Some(Arc::new(dsml::grammar::grammar(&tools, ThinkingMode::Chat, calls)));
+        }
         let request = Request {
             conversation: self.conversation,
             prompt: prompt_ids.clone(),
@@ -133,7 +157,7 @@ impl Agent for Speaker {
                 ..Sampling::default()
             },
             stop: Vec::new(),
-            grammar: None,
+            grammar: self.grammar.clone(),
             record: Record { experts: true, ..Record::default() },
         };
         let (sender, receiver) = oneshot::channel();
@@ -150,7 +174,7 @@ impl Agent for Speaker {
         self.known.clone_from(&prompt_ids);
         self.known.extend_from_slice(&completion.token_ids);
         let text = String::from_utf8_lossy(&self.tokenizer.decode(&completion.token_ids)).into_owned();
-        let mut turn = read(&text);
+        let mut turn = read(&text, completion.finish);
         let usage = Usage {
             turn: situation.turn,
             prompt: prompt_ids.len() as u64,
@@ -191,16 +215,16 @@ pub fn opening_tokens(system: &str, user: &str, tools: &[ToolSpec]) -> usize {
     prompt(&messages, tools).map_or(usize::MAX, |text| Tokenizer::default().encode(&text).len())
 }
 
+/// A tool in OpenAI form.
+fn function(tool: &ToolSpec) -> Value {
+    let function = json!({"name": tool.name, "description": tool.description, "parameters": tool.parameters});
+    json!({"type": "function", "function": function})
+}
+
 fn openai(message: &Message, tools: &[ToolSpec]) -> Value {
     match message {
         Message::System { content } => {
-            let tools: Vec<Value> = tools
-                .iter()
-                .map(|t| {
-                    let function = json!({"name": t.name, "description": t.description, "parameters": t.parameters});
-                    json!({"type": "function", "function": function})
-                })
-                .collect();
+            let tools: Vec<Value> = tools.iter().map(function).collect();
             json!({"role": "system", "content": content, "tools": tools})
         }
         Message::User { content } => json!({"role": "user", "content": content}),
@@ -217,25 +241,37 @@ fn openai(message: &Message, tools: &[ToolSpec]) -> Value {
     }
 }
 
-/// What a completion says.
-fn read(text: &str) -> PolicyTurn {
-    let message = match dsml::parse(text, ThinkingMode::Chat) {
-        Ok(message) => message,
-        Err(error) => {
-            let content = text.trim_end_matches(dsml::EOS).to_owned();
-            return PolicyTurn { content, malformed: Some(error.to_string()), ..PolicyTurn::default() };
-        }
-    };
-    let calls = message["tool_calls"].as_array().into_iter().flatten().map(|call| MessageCall {
-        id: String::new(),
-        name: call["function"]["name"].as_str().unwrap_or_default().to_owned(),
-        arguments: call["function"]["arguments"].as_str().unwrap_or_default().to_owned(),
-    });
-    PolicyTurn {
-        content: message["content"].as_str().unwrap_or_default().to_owned(),
-        calls: calls.collect(),
+/// What a completion says. Calls are read tolerantly; what is wrong with one that cannot be understood is for the agent to
+/// mend, and then none of the message's calls is made. So is a message without calls that was cut off.
+fn read(text: &str, finish: Finish) -> PolicyTurn {
+    let message = dsml::read(text, ThinkingMode::Chat);
+    let broken = |wrong: String| PolicyTurn {
+        content: text.trim_end_matches(dsml::EOS).to_owned(),
+        malformed: Some(wrong),
         ..PolicyTurn::default()
+    };
+    if message.calls.is_empty() && finish != Finish::Eos {
+        return broken(format!("it was cut off before its end-of-sentence token ({})", finish.name()));
     }
+    let wrong: Vec<String> = message
+        .calls
+        .iter()
+        .enumerate()
+        .filter_map(|(index, call)| {
+            let bad = call.as_ref().err()?;
+            let name = bad.name.as_ref().map(|name| format!(" of `{name}`")).unwrap_or_default();
+            Some(format!("call {}{name}: {}", index + 1, bad.error))
+        })
+        .collect();
+    if !wrong.is_empty() {
+        return broken(format!("no call was made; {}", wrong.join("; ")));
+    }
+    let calls = message.calls.into_iter().flatten().map(|call| MessageCall {
+        id: String::new(),
+        name: call.name,
+        arguments: call.arguments,
+    });
+    PolicyTurn { content: message.content, calls: calls.collect(), ..PolicyTurn::default() }
 }
 
 #[cfg(test)]
@@ -249,13 +285,21 @@ mod tests {
             t = dsml::TOKEN,
             end = dsml::EOS
         );
-        let turn = read(&call);
+        let turn = read(&call, Finish::Eos);
         assert_eq!((turn.content.as_str(), turn.calls.len(), turn.malformed), ("I look.", 1, None));
         assert_eq!((turn.calls[0].name.as_str(), turn.calls[0].arguments.as_str()), ("get", "{\"id\": \"M-1\"}"));
-        let turn = read(&format!("Done.{}", dsml::EOS));
+        let turn = read(&format!("Done.{}", dsml::EOS), Finish::Eos);
         assert!(turn.calls.is_empty() && turn.malformed.is_none());
-        let turn = read("cut off in the mid");
+        let turn = read("cut off in the mid", Finish::Length);
         assert!(turn.malformed.is_some_and(|m| m.contains("end-of-sentence")));
+        // Untidy calls are understood, also where the closing tags are missing.
+        let turn = read(&call.replace('｜', "|").replace(dsml::EOS, ""), Finish::Length);
+        assert_eq!((turn.calls.len(), turn.malformed), (1, None));
+        // A call that is none says why, and what was written stays to be seen.
+        let turn = read(&call.replace("\"true\"", "\"false\""), Finish::Eos);
+        let wrong = turn.malformed.unwrap();
+        assert!(wrong.starts_with("no call was made; call 1 of `get`: parameter `id` is marked"), "{wrong}");
+        assert!(turn.calls.is_empty() && turn.content.contains("M-1"));
     }
 
     #[test]

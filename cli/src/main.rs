@@ -5,6 +5,8 @@
 mod args;
 mod commands;
 #[cfg(feature = "torch")]
+mod cuda;
+#[cfg(feature = "torch")]
 mod dsa;
 mod interrupt;
 mod jobs;
@@ -49,6 +51,8 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    #[cfg(feature = "torch")]
+    cuda::start(&cli.command);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -80,11 +80,34 @@ pub enum ModelCommand {
         /// JSONL of the form in `golden/dsml`.
         file: PathBuf,
     },
+    /// Vocabularies.
+    #[command(subcommand)]
+    Tokenizer(TokenizerCommand),
     /// Decode and prefill by length of context, sparse against dense, every stage beside its floor.
     Bench(BenchArgs),
     /// libtorch, threads, accelerators; of a checkpoint folder also shape and sizes.
     Info {
         /// Checkpoint folder.
         dir: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum TokenizerCommand {
+    /// Learn a byte-level BPE vocabulary from text files and write it as a Hugging Face `tokenizer.json`. The same files in the same
+    /// order give the same bytes.
+    #[command(
+        after_help = "Example:\n  terrarium model tokenizer train corpus/*.txt --size 4096 --out model/tokenizer.json\n\nA model reads it from its checkpoint folder, if `vocab_size` in config.json is at least its number of ids."
+    )]
+    Train {
+        /// Text files in UTF-8, together at most 1 GiB.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Ids: 7 special tokens, 256 bytes, and merges.
+        #[arg(long, default_value_t = 4096)]
+        size: usize,
+        /// Where the vocabulary goes.
+        #[arg(long)]
+        out: PathBuf,
     },
 }

@@ -43,12 +43,15 @@ pub enum Named {
     Noop,
     Random,
     #[cfg(feature = "torch")]
-    Dsa(Option<std::path::PathBuf>),
+    Dsa {
+        dir: Option<std::path::PathBuf>,
+        constrained: bool,
+    },
     OpenAi(ChatOptions),
 }
 
 impl Named {
-    /// Reads `expert`, `noisy-expert`, `noop`, `random`, `dsa[:DIR]` or `openai:URL#MODEL`.
+    /// Reads `expert`, `noisy-expert`, `noop`, `random`, `dsa[:DIR]`, `dsa-constrained[:DIR]` or `openai:URL#MODEL`.
     pub fn parse(name: &str) -> Result<Self, Usage> {
         Ok(match name.split_once(':').unwrap_or((name, "")) {
             ("expert", "") => Named::Expert,
@@ -56,15 +59,18 @@ impl Named {
             ("noop", "") => Named::Noop,
             ("random", "") => Named::Random,
             #[cfg(feature = "torch")]
-            ("dsa", dir) => Named::Dsa((!dir.is_empty()).then(|| dir.into())),
+            ("dsa" | "dsa-constrained", dir) => Named::Dsa {
+                dir: (!dir.is_empty()).then(|| dir.into()),
+                constrained: name.starts_with("dsa-constrained"),
+            },
             #[cfg(not(feature = "torch"))]
-            ("dsa", _) => {
-                let message = "this binary was built without libtorch (--no-default-features): it has no policy `dsa`";
+            ("dsa" | "dsa-constrained", _) => {
+                let message = "this binary was built without libtorch (--no-default-features): it has no embedded model";
                 return Err(Usage(message.to_owned()));
             }
             ("openai", _) => Named::OpenAi(ChatOptions::parse(name).map_err(|error| Usage(error.to_string()))?),
             _ => {
-                let known = "expert, noisy-expert, noop, random, dsa, dsa:DIR, openai:URL#MODEL";
+                let known = "expert, noisy-expert, noop, random, dsa[:DIR], dsa-constrained[:DIR], openai:URL#MODEL";
                 return Err(Usage(format!("unknown policy `{name}`; one of {known}")));
             }
         })
@@ -73,7 +79,7 @@ impl Named {
     /// Whether what surrounds the agent makes sense, as far as it can be seen before anything is opened.
     pub fn check(&self, args: &AgentArgs) -> Result<()> {
         #[cfg(feature = "torch")]
-        let window = matches!(self, Named::Dsa(_)).then_some(u64::MAX);
+        let window = matches!(self, Named::Dsa { .. }).then_some(u64::MAX);
         #[cfg(not(feature = "torch"))]
         let window = None;
         surroundings(args, window).map(drop)
@@ -93,8 +99,8 @@ impl Named {
             Named::Noop => scripted(Arc::new(Noop)),
             Named::Random => scripted(Arc::new(Random)),
             #[cfg(feature = "torch")]
-            Named::Dsa(dir) => {
-                let policy = crate::dsa::Dsa::open(dir.as_deref(), seed, &args.budget)?;
+            Named::Dsa { dir, constrained } => {
+                let policy = crate::dsa::Dsa::open(dir.as_deref(), constrained, seed, args)?;
                 Chosen { policy: Arc::new(policy), concurrency: crate::dsa::CONVERSATIONS }
             }
             Named::OpenAi(options) => {

@@ -96,6 +96,38 @@ async fn options_and_filters() {
     assert_eq!((summary.rows, summary.files.len()), (0, 1));
 }
 
+/// Hugging Face's loader takes a folder for known if its name and its card's front matter are. Another export must have another one,
+/// even where as many rows of the same lengths differ in a reward.
+#[tokio::test]
+async fn other_rows_have_another_front_matter() {
+    let front = |dir: &Path| read(dir, "README.md").split("\n---\n").next().unwrap().to_owned();
+    let dir = tempfile::tempdir().unwrap();
+    let store = support::filled(dir.path(), 0).await;
+    let mut fronts = Vec::new();
+    for (name, limit) in [("a", None), ("b", Some(30)), ("c", None)] {
+        let filter = EpisodeFilter { limit, ..EpisodeFilter::default() };
+        let options = ExportOptions { selection: filter.into(), ..ExportOptions::new(Format::OpenAi) };
+        export(&store, &options, &dir.path().join(name)).await.unwrap();
+        fronts.push(front(&dir.path().join(name)));
+    }
+    assert_ne!(fronts[0], fronts[1]);
+    assert_eq!(fronts[0], fronts[2]);
+    assert!(fronts[0].contains("\n  description: rows blake3 "), "{}", fronts[0]);
+
+    let one = dir.path().join("one.db");
+    let mut told = Vec::new();
+    for outcome in [Outcome::Solved, Outcome::Failed] {
+        let store = support::one_episode(&one, outcome).await;
+        let out = dir.path().join("one");
+        let summary = export(&store, &ExportOptions::new(Format::OpenAi), &out).await.unwrap();
+        told.push((summary.files[0].bytes, front(&out)));
+        drop(store);
+        std::fs::remove_file(&one).unwrap();
+    }
+    assert_eq!(told[0].0, told[1].0, "the two rows have the same length");
+    assert_ne!(told[0].1, told[1].1);
+}
+
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_is_named() {
     let dir = tempfile::tempdir().unwrap();

@@ -34,6 +34,8 @@ pub enum Error {
     Cache(String),
     #[error("request: {0}")]
     Request(String),
+    #[error("CUDA kernel `{kernel}`: {reason}")]
+    Kernel { kernel: &'static str, reason: String },
     #[error("the engine thread has ended")]
     EngineEnded,
     #[error("libtorch failed")]

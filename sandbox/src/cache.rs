@@ -1,7 +1,7 @@
 //! Compiled programs on disk, trusted only if this cache wrote them.
 //!
 //! Compiled code is machine code: loading it is `unsafe`, because a forged file would run outside the sandbox. So each file carries a
-//! BLAKE3 MAC over the program's digest, the engine's settings and the code, under a random key that only this directory's owner can
+//! BLAKE3 MAC over the program's digest, the engine's settings, the loader's notes and the code, under a random key that only this directory's owner can
 //! read; whatever does not verify is compiled anew and overwritten. Files are written beside their name and renamed, so readers never
 //! see half a file. Every failure to write (a full disk, a read-only directory) leaves the program compiled in memory only.
 //!
@@ -12,12 +12,15 @@ use std::hash::{Hash, Hasher};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
-const MAGIC: &[u8; 8] = b"TRRACWM1";
+const MAGIC: &[u8; 8] = b"TRRACWM2";
 const KEY_FILE: &str = "key";
+/// Magic and MAC; then the length of the notes as a little-endian u64, the notes, the code.
 const HEADER_BYTES: usize = 8 + 32;
+const LENGTH_BYTES: usize = 8;
 
 /// Files kept; the oldest go first.
 const FILES_MAX: usize = 10_000;
@@ -27,6 +30,8 @@ pub(crate) struct Cache {
     dir: PathBuf,
     key: [u8; 32],
     writes: AtomicU64,
+    /// What wasmtime says of version, target and settings of the two engines; making it takes as long as reading a file.
+    engines: Mutex<Vec<(Engine, blake3::Hash)>>,
 }
 
 impl Cache {
@@ -34,35 +39,25 @@ impl Cache {
     pub(crate) fn open(dir: &Path) -> Option<Self> {
         make_dir(dir).ok()?;
         let key = read_key(dir).or_else(|| write_key(dir))?;
-        let cache = Cache { dir: dir.to_owned(), key, writes: AtomicU64::new(0) };
+        let cache = Cache { dir: dir.to_owned(), key, writes: AtomicU64::new(0), engines: Mutex::default() };
         cache.prune();
         Some(cache)
     }
 
-    /// The compiled core module of `digest`, from the cache or made by `compile`.
-    ///
-    /// # Errors
-    /// Those of compiling.
-    pub(crate) fn module(
-        cache: Option<&Cache>,
-        engine: &Engine,
-        digest: &blake3::Hash,
-        compile: impl FnOnce() -> wasmtime::Result<Module>,
-    ) -> wasmtime::Result<Module> {
-        let Some(cache) = cache else { return compile() };
-        let id = identity(engine, digest, b"module");
-        if let Some(code) = cache.read(&id) {
-            // SAFETY: the MAC says that `Module::serialize` of this cache's owner made these bytes, for this engine's version and settings.
-            #[expect(unsafe_code, reason = "loading machine code that the MAC shows to be ours")]
-            if let Ok(module) = unsafe { Module::deserialize(engine, &code) } {
-                return Ok(module);
-            }
-        }
-        let module = compile()?;
+    /// The compiled core module of `digest`, and the notes kept with it.
+    pub(crate) fn module(&self, engine: &Engine, digest: &blake3::Hash) -> Option<(Module, Vec<u8>)> {
+        let stored = self.read(&self.identity(engine, digest, b"module"))?;
+        // SAFETY: the MAC says that `Module::serialize` of this cache's owner made these bytes, for this engine's version and settings.
+        #[expect(unsafe_code, reason = "loading machine code that the MAC shows to be ours")]
+        let module = unsafe { Module::deserialize(engine, stored.code()) }.ok()?;
+        Some((module, stored.notes().to_vec()))
+    }
+
+    /// Keeps a compiled core module and notes on it, as far as that is possible.
+    pub(crate) fn keep_module(&self, engine: &Engine, digest: &blake3::Hash, module: &Module, notes: &[u8]) {
         if let Ok(code) = module.serialize() {
-            cache.write(&id, &code);
+            self.write(&self.identity(engine, digest, b"module"), notes, &code);
         }
-        Ok(module)
     }
 
     /// The compiled component of `digest`, from the cache or made by `compile`.
@@ -76,52 +71,74 @@ impl Cache {
         compile: impl FnOnce() -> wasmtime::Result<Component>,
     ) -> wasmtime::Result<Component> {
         let Some(cache) = cache else { return compile() };
-        let id = identity(engine, digest, b"component");
-        if let Some(code) = cache.read(&id) {
+        let id = cache.identity(engine, digest, b"component");
+        if let Some(stored) = cache.read(&id) {
             // SAFETY: the MAC says that `Component::serialize` of this cache's owner made these bytes, for this engine's version and settings.
             #[expect(unsafe_code, reason = "loading machine code that the MAC shows to be ours")]
-            if let Ok(component) = unsafe { Component::deserialize(engine, &code) } {
+            if let Ok(component) = unsafe { Component::deserialize(engine, stored.code()) } {
                 return Ok(component);
             }
         }
         let component = compile()?;
         if let Ok(code) = component.serialize() {
-            cache.write(&id, &code);
+            cache.write(&id, &[], &code);
         }
         Ok(component)
+    }
+
+    /// What a compiled file stands for: program, kind and engine.
+    fn identity(&self, engine: &Engine, digest: &blake3::Hash, kind: &[u8]) -> blake3::Hash {
+        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = engines.iter().find(|(known, _)| Engine::same(known, engine)).map(|(_, hash)| *hash);
+        let engine = known.unwrap_or_else(|| {
+            let hash = compatibility(engine);
+            engines.push((engine.clone(), hash));
+            hash
+        });
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(digest.as_bytes()).update(kind).update(engine.as_bytes());
+        hasher.finalize()
     }
 
     fn path(&self, id: &blake3::Hash) -> PathBuf {
         self.dir.join(format!("{}.cwasm", &id.to_hex()[..40]))
     }
 
-    fn mac(&self, id: &blake3::Hash, code: &[u8]) -> blake3::Hash {
+    /// The MAC of what follows the header.
+    fn mac(&self, id: &blake3::Hash, body: &[&[u8]]) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        hasher.update(id.as_bytes()).update(code);
+        hasher.update(id.as_bytes());
+        body.iter().for_each(|part| {
+            hasher.update(part);
+        });
         hasher.finalize()
     }
 
-    /// Code whose MAC is right.
-    fn read(&self, id: &blake3::Hash) -> Option<Vec<u8>> {
-        let mut bytes = fs::read(self.path(id)).ok()?;
-        let header = bytes.get(..HEADER_BYTES)?;
+    /// A file whose MAC is right.
+    fn read(&self, id: &blake3::Hash) -> Option<Stored> {
+        let bytes = fs::read(self.path(id)).ok()?;
+        let (header, body) = bytes.split_at_checked(HEADER_BYTES)?;
         let mac = blake3::Hash::from_bytes(header.get(8..)?.try_into().ok()?);
         // Comparing two `blake3::Hash` takes constant time.
-        if &header[..8] != MAGIC || self.mac(id, &bytes[HEADER_BYTES..]) != mac {
+        if &header[..8] != MAGIC || self.mac(id, &[body]) != mac {
             return None;
         }
-        bytes.drain(..HEADER_BYTES);
-        Some(bytes)
+        let length = u64::from_le_bytes(body.get(..LENGTH_BYTES)?.try_into().ok()?);
+        let notes_end = usize::try_from(length).ok()?.checked_add(HEADER_BYTES + LENGTH_BYTES)?;
+        (notes_end <= bytes.len()).then_some(Stored { bytes, notes_end })
     }
 
     /// Best effort.
-    fn write(&self, id: &blake3::Hash, code: &[u8]) {
+    fn write(&self, id: &blake3::Hash, notes: &[u8], code: &[u8]) {
         let number = self.writes.fetch_add(1, Ordering::Relaxed);
         let temporary = self.dir.join(format!("{}-{}-{number}.tmp", &id.to_hex()[..16], std::process::id()));
         let written = (|| -> std::io::Result<()> {
             let mut file = private_file(&temporary)?;
+            let length = (notes.len() as u64).to_le_bytes();
             file.write_all(MAGIC)?;
-            file.write_all(self.mac(id, code).as_bytes())?;
+            file.write_all(self.mac(id, &[&length, notes, code]).as_bytes())?;
+            file.write_all(&length)?;
+            file.write_all(notes)?;
             file.write_all(code)?;
             drop(file);
             fs::rename(&temporary, self.path(id))
@@ -155,8 +172,24 @@ impl Cache {
     }
 }
 
-/// What a compiled file stands for: program, kind, and wasmtime's own statement of version, target and settings.
-fn identity(engine: &Engine, digest: &blake3::Hash, kind: &[u8]) -> blake3::Hash {
+/// A file that this cache wrote.
+struct Stored {
+    bytes: Vec<u8>,
+    notes_end: usize,
+}
+
+impl Stored {
+    fn notes(&self) -> &[u8] {
+        &self.bytes[HEADER_BYTES + LENGTH_BYTES..self.notes_end]
+    }
+
+    fn code(&self) -> &[u8] {
+        &self.bytes[self.notes_end..]
+    }
+}
+
+/// Wasmtime's own statement of an engine's version, target and settings.
+fn compatibility(engine: &Engine) -> blake3::Hash {
     struct Feed(blake3::Hasher);
     impl Hasher for Feed {
         fn write(&mut self, bytes: &[u8]) {
@@ -167,7 +200,6 @@ fn identity(engine: &Engine, digest: &blake3::Hash, kind: &[u8]) -> blake3::Hash
         }
     }
     let mut feed = Feed(blake3::Hasher::new());
-    feed.0.update(digest.as_bytes()).update(kind);
     engine.precompile_compatibility_hash().hash(&mut feed);
     feed.0.finalize()
 }

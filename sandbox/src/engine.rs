@@ -116,7 +116,10 @@ fn common_config(limits: &Limits) -> wasmtime::Config {
         .cranelift_nan_canonicalization(true)
         .memory_init_cow(true)
         .concurrency_support(false)
-        .wasm_backtrace_max_frames(None);
+        .wasm_backtrace_max_frames(None)
+        // Only backtraces would use these two; without them compiled code is smaller and loads faster.
+        .generate_address_map(false)
+        .native_unwind_info(false);
     c.wasm_features(
         WasmFeatures::RELAXED_SIMD
             | WasmFeatures::THREADS

@@ -6,7 +6,7 @@ use crate::lift::Reader;
 use crate::limits::Limits;
 use crate::lower::Lowering;
 use crate::outcome::CallOutcome;
-use crate::program::{Code, CoreGuest, Export, ExportCode, Program, Reply, start_core, start_error};
+use crate::program::{Code, CoreGuest, Export, ExportCode, Program, Reply, start_error};
 use crate::store::{CallFailure, Host, fuel_used, new_store, start_meter};
 use crate::types::ValueType;
 use crate::values::{to_val, write_val};
@@ -27,8 +27,7 @@ impl Guest {
         let shared = &program.shared;
         match &program.code {
             Code::Core(code) => {
-                let guest = start_core(shared, &code.pre, &code.memory, &code.realloc)?;
-                Ok(Guest::Core { guest, scratch: Vec::with_capacity(16) })
+                Ok(Guest::Core { guest: code.start(shared)?, scratch: Vec::with_capacity(16) })
             }
             Code::Component(pre) => {
                 let mut store = new_store(shared, pre.engine())?;

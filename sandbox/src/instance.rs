@@ -198,7 +198,7 @@ impl Instance {
         };
         let memory = guest.memory.data(&guest.store);
         let heap = self.view().ok().and_then(|v| v.heap().ok());
-        Some(Snapshot::take(memory, &code.image, heap.map_or(memory.len(), |h| h as usize)))
+        Some(Snapshot::take(memory, code.image.get()?, heap.map_or(memory.len(), |h| h as usize)))
     }
 
     /// A fresh guest, brought to where the history ends.

@@ -40,7 +40,7 @@
 //! | the same calls give the same bytes and burn the same fuel | `hostile::runs_repeat_exactly`, `nans_are_canonical` |
 //! | both paths agree, for any types and values | `paths::both_paths_agree`, `desk::both_paths_answer_and_burn_alike` |
 //! | a journal or table that lies is an error, and reading it is bounded | `state::lies_in_the_journal_are_found`, `lies_in_the_tables_are_found`, `the_state_is_read_within_a_budget` |
-//! | a compiled file that this cache did not write is not run | `cache::damaged_and_foreign_files_are_compiled_anew`, `another_caches_files_are_not_believed` |
+//! | a compiled file that this cache did not write is not run | `cache::damaged_and_foreign_files_are_compiled_anew`, `another_caches_files_are_not_believed`, `a_cached_program_is_the_compiled_one` |
 //!
 //! # What is not covered
 //! - Bugs in wasmtime and Cranelift, and side channels such as timing between guests: one process holds all guests. For hostile code from
@@ -77,6 +77,7 @@ mod schema;
 mod snapshot;
 mod state;
 mod store;
+mod summary;
 mod types;
 mod values;
 mod wit;

@@ -3,16 +3,17 @@
 use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::outline::{Outline, check_imports};
-use crate::program::{Code, CoreCode, Export, ExportCode, Path, Program, Reply, required_exports, start_core};
+use crate::program::{Code, CoreCode, Export, ExportCode, Path, Program, Reply, required_exports};
 use crate::sandbox::Shared;
 use crate::state::StateLayout;
 use crate::store::Host;
+use crate::summary::{self, Sections, Summary};
 use crate::types::{CoreType, Field, Record, ValueType, snake};
 use crate::wit::Types;
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use wasmtime::component::Component;
-use wasmtime::{Linker, Module};
+use wasmtime::{Engine, Linker, Module};
 use wit_component::DecodedWasm;
 use wit_parser::{Function, FunctionKind, Resolve, WorldId, WorldItem};
 
@@ -22,12 +23,20 @@ const COMPONENT_BYTES_MAX: usize = 64 << 20;
 /// Most functions that a component may export.
 const TOOLS_MAX: usize = 1_000;
 
+/// The section that makes a component one of our suites.
+const STATE_SECTION: &str = "terrarium:state";
+
 /// Core values beyond which parameters travel through memory (canonical ABI: MAX_FLAT_PARAMS).
 const FLAT_PARAMETERS_MAX: usize = 16;
 
 pub(crate) fn load(shared: &Arc<Shared>, bytes: &[u8], digest: blake3::Hash, path: Path) -> Result<Program> {
     if bytes.len() > COMPONENT_BYTES_MAX {
         return Err(Error::TooLarge { bytes: bytes.len(), bytes_max: COMPONENT_BYTES_MAX });
+    }
+    if path != Path::Component
+        && let Some(program) = recall(shared, bytes, digest, path)
+    {
+        return Ok(program);
     }
     let outline = Outline::read(bytes)?;
     let (resolve, world) = match wit_component::decode(bytes) {
@@ -38,7 +47,7 @@ pub(crate) fn load(shared: &Arc<Shared>, bytes: &[u8], digest: blake3::Hash, pat
         Err(error) => return Err(Error::Invalid(format!("{error:#}"))),
     };
     check_imports(&resolve, world)?;
-    let state = outline.sections.iter().find(|(name, _)| name == "terrarium:state").map(|(_, data)| data.as_slice());
+    let state = outline.sections.iter().find(|(name, _)| name == STATE_SECTION).map(|(_, at)| &bytes[at.clone()]);
     let core = match path {
         Path::Auto => state.is_some(),
         Path::Core => true,
@@ -48,25 +57,26 @@ pub(crate) fn load(shared: &Arc<Shared>, bytes: &[u8], digest: blake3::Hash, pat
     let (exports, code, state) = if core {
         let range = outline.core_module(bytes)?;
         let engine = &shared.engines.own;
-        let module = Cache::module(cache, engine, &digest, || Module::new(engine, &bytes[range.clone()]))
-            .map_err(|e| Error::Invalid(format!("{e:#}")))?;
-        let exports = core_exports(&resolve, world, &module)?;
-        let (memory, realloc) = required_exports(&module)?;
-        let pre = Linker::<Host>::new(engine).instantiate_pre(&module).map_err(|e| Error::Invalid(format!("{e:#}")))?;
-        let guest = start_core(shared, &pre, &memory, &realloc)?;
-        let mut image = guest.memory.data(&guest.store).to_vec();
-        image.truncate(image.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1));
-        image.shrink_to_fit();
+        let module = Module::new(engine, &bytes[range]).map_err(|e| Error::Invalid(format!("{e:#}")))?;
+        let (exports, names) = core_exports(&resolve, world, &module)?;
         let layout = match state {
             Some(json) => {
                 let mut types = Types::new(&resolve).map_err(Error::Contract)?;
-                let layout = StateLayout::read(json, |record| named_record(&resolve, world, &mut types, record))?;
-                layout.check(guest.memory.data(&guest.store))?;
-                Some(layout)
+                Some(StateLayout::read(json, |record| named_record(&resolve, world, &mut types, record))?)
             }
             None => None,
         };
-        (exports, Code::Core(CoreCode { pre, memory, realloc, image }), layout)
+        let code = core_code(engine, &module)?;
+        let guest = code.start(shared)?;
+        if let Some(layout) = &layout {
+            layout.check(guest.memory.data(&guest.store))?;
+        }
+        if let (Some(cache), Some(notes)) =
+            (cache, summary::write(&exports, &names, layout.as_ref(), &outline.sections))
+        {
+            cache.keep_module(engine, &digest, &module, &notes);
+        }
+        (exports, Code::Core(code), layout)
     } else {
         let (engines, plain) = (&shared.engines, outline.core_module(bytes).is_ok());
         let compile = |engine| Cache::component(cache, engine, &digest, || Component::new(engine, bytes));
@@ -83,7 +93,41 @@ pub(crate) fn load(shared: &Arc<Shared>, bytes: &[u8], digest: blake3::Hash, pat
         let pre = linker.instantiate_pre(&component).map_err(|e| Error::Invalid(format!("{e:#}")))?;
         (exports, Code::Component(pre), None)
     };
-    Ok(Program { shared: Arc::clone(shared), digest, exports, code, state, sections: outline.sections })
+    let sections = contents(outline.sections, bytes);
+    Ok(Program { shared: Arc::clone(shared), digest, exports, code, state, sections })
+}
+
+/// A core-path program from what the cache kept of an earlier load of the same bytes.
+fn recall(shared: &Arc<Shared>, bytes: &[u8], digest: blake3::Hash, path: Path) -> Option<Program> {
+    let engine = &shared.engines.own;
+    let (module, notes) = shared.cache.as_ref()?.module(engine, &digest)?;
+    let Summary { exports, state, sections } = summary::read(&notes, |name| core_function(&module, name).ok())?;
+    if path == Path::Auto && state.is_none() {
+        return None;
+    }
+    let code = Code::Core(core_code(engine, &module).ok()?);
+    let sections = contents(sections, bytes);
+    Some(Program { shared: Arc::clone(shared), digest, exports, code, state, sections })
+}
+
+/// Contents of sections. Their places come from these very bytes, or from a cache that has seen them.
+fn contents(sections: Sections, bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
+    sections.into_iter().map(|(name, at)| (name, bytes[at].to_vec())).collect()
+}
+
+fn core_code(engine: &Engine, module: &Module) -> Result<CoreCode> {
+    let (memory, realloc) = required_exports(module)?;
+    let pre = Linker::<Host>::new(engine).instantiate_pre(module).map_err(|e| Error::Invalid(format!("{e:#}")))?;
+    Ok(CoreCode { pre, memory, realloc, image: OnceLock::new() })
+}
+
+/// The code of an exported function of the core module.
+fn core_function(module: &Module, name: &str) -> Result<ExportCode> {
+    let function = module
+        .get_export_index(name)
+        .ok_or_else(|| Error::Contract(format!("the core module does not export `{name}`")))?;
+    let post_return = module.get_export_index(&format!("cabi_post_{name}"));
+    Ok(ExportCode::Core { function, post_return })
 }
 
 /// A function of the world with the names by which its code is found.
@@ -132,16 +176,14 @@ fn functions(resolve: &Resolve, world: WorldId) -> Result<Vec<Found<'_>>> {
     if found.is_empty() { Err(Error::NoTools) } else { Ok(found) }
 }
 
-fn core_exports(resolve: &Resolve, world: WorldId, module: &Module) -> Result<Vec<Export>> {
+/// The exports, and by which names the core module exports their code.
+fn core_exports(resolve: &Resolve, world: WorldId, module: &Module) -> Result<(Vec<Export>, Vec<String>)> {
     let mut names = Vec::new();
     let exports = exports(resolve, world, |found| {
         let name = found.function.legacy_core_export_name(found.interface.as_deref()).into_owned();
-        let function = module
-            .get_export_index(&name)
-            .ok_or_else(|| Error::Contract(format!("the core module does not export `{name}`")))?;
-        let post_return = module.get_export_index(&format!("cabi_post_{name}"));
+        let code = core_function(module, &name)?;
         names.push(name);
-        Ok(ExportCode::Core { function, post_return })
+        Ok(code)
     })?;
     for (export, name) in exports.iter().zip(&names) {
         // A result with a payload in either case takes more than one core value, so it comes back as an address.
@@ -160,7 +202,7 @@ fn core_exports(resolve: &Resolve, world: WorldId, module: &Module) -> Result<Ve
             return Err(Error::Contract(format!("core function `{name}` has another signature than its type says")));
         }
     }
-    Ok(exports)
+    Ok((exports, names))
 }
 
 /// Whether a core export is a function of this signature. The component around the module says so too, but is not run on the core path.
@@ -227,7 +269,7 @@ fn exports(
 }
 
 /// The record that many parameters travel in.
-fn indirect(parameters: &[(String, ValueType)]) -> Option<Record> {
+pub(crate) fn indirect(parameters: &[(String, ValueType)]) -> Option<Record> {
     let mut flat = Vec::new();
     for (_, ty) in parameters {
         ty.flatten(&mut flat);

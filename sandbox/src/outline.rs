@@ -1,6 +1,7 @@
 //! The sections of a component: what it imports (only types may be), its core modules, our custom sections.
 
 use crate::error::{Error, Result};
+use crate::summary::Sections;
 use std::ops::Range;
 use wasmparser::{ComponentInstance, ComponentTypeRef, Encoding, Instance, Parser, Payload, TypeBounds};
 use wit_parser::{Resolve, TypeDefKind, WorldId, WorldItem};
@@ -15,8 +16,8 @@ const INSTANCES_MAX: u64 = 1_000;
 /// What a pass over the component's sections finds.
 pub(crate) struct Outline {
     modules: Vec<Range<usize>>,
-    /// Custom sections whose name starts with `terrarium:`.
-    pub(crate) sections: Vec<(String, Vec<u8>)>,
+    /// Custom sections whose name starts with `terrarium:`, and where their contents lie.
+    pub(crate) sections: Sections,
 }
 
 impl Outline {
@@ -72,7 +73,8 @@ impl Outline {
                     if kept > SECTIONS_BYTES_MAX {
                         return Err(Error::TooLarge { bytes: kept, bytes_max: SECTIONS_BYTES_MAX });
                     }
-                    outline.sections.push((section.name().to_owned(), section.data().to_vec()));
+                    let start = section.data_offset();
+                    outline.sections.push((section.name().to_owned(), start..start + section.data().len()));
                 }
                 _ => {}
             }

@@ -7,7 +7,7 @@ use crate::sandbox::Shared;
 use crate::state::StateLayout;
 use crate::store::{Host, new_store};
 use crate::types::{Record, ValueType};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use wasmtime::component::ComponentExportIndex;
 use wasmtime::{Memory, Module, ModuleExport, Store};
 
@@ -74,8 +74,16 @@ pub(crate) struct CoreCode {
     pub(crate) pre: wasmtime::InstancePre<Host>,
     pub(crate) memory: ModuleExport,
     pub(crate) realloc: ModuleExport,
-    /// Memory right after instantiation, up to its last byte that is not zero.
-    pub(crate) image: Vec<u8>,
+    /// Memory right after instantiation, up to its last byte that is not zero; the first guest leaves it here.
+    pub(crate) image: OnceLock<Vec<u8>>,
+}
+
+/// Memory without the zeros at its end.
+fn trimmed(memory: &[u8]) -> Vec<u8> {
+    const STEP: usize = 4096;
+    let blank = |chunk: &&[u8]| chunk.iter().all(|b| *b == 0);
+    let end = memory.len() - memory.rchunks(STEP).take_while(blank).map(<[u8]>::len).sum::<usize>();
+    memory[..memory[..end].iter().rposition(|b| *b != 0).map_or(0, |last| last + 1)].to_vec()
 }
 
 /// A running core module.
@@ -155,6 +163,15 @@ pub(crate) fn start_core(
         .and_then(|f| f.typed(&store).ok())
         .ok_or_else(|| missing("`cabi_realloc` with its usual signature"))?;
     Ok(CoreGuest { store, instance, memory, realloc })
+}
+
+impl CoreCode {
+    /// A fresh guest; the first leaves its memory as the image that snapshots are taken against.
+    pub(crate) fn start(&self, shared: &Shared) -> Result<CoreGuest> {
+        let guest = start_core(shared, &self.pre, &self.memory, &self.realloc)?;
+        self.image.get_or_init(|| trimmed(guest.memory.data(&guest.store)));
+        Ok(guest)
+    }
 }
 
 /// Why an instance could not be made.

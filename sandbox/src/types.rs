@@ -4,6 +4,7 @@
 //! [`ValueType::Money`], of exactly one field `epoch-day: s32` [`ValueType::Date`], whatever the record is called.
 //! Layout: component-model `CanonicalABI.md`.
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A type, cheap to clone.
@@ -101,7 +102,7 @@ pub struct Case {
 }
 
 /// A core WebAssembly type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum CoreType {
     I32,
     I64,

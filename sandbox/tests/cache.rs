@@ -52,6 +52,30 @@ fn compiled_programs_are_kept_and_found_again() {
 }
 
 #[test]
+fn a_cached_program_is_the_compiled_one() {
+    let dir = tempfile::tempdir().expect("dir");
+    for path in [Path::Auto, Path::Core] {
+        let first = sandbox(dir.path()).load_as(&desk(), path).expect("compiled");
+        let again = sandbox(dir.path()).load_as(&desk(), path).expect("cached");
+        assert!(first.tools().len() > 3);
+        // All of it: names, types and their layout, what is returned, in which record many parameters travel.
+        assert_eq!(format!("{:?}", first.tools()), format!("{:?}", again.tools()));
+        assert_eq!(first.section("terrarium:state"), again.section("terrarium:state"));
+        assert!(first.section("terrarium:state").is_some());
+        let (mut one, mut other) = (first.instantiate().expect("instance"), again.instantiate().expect("instance"));
+        for instance in [&mut one, &mut other] {
+            instance.call("pay_fine", &json!({"id": "M-0001"})).expect("a call");
+        }
+        assert_eq!(one.state().expect("state"), other.state().expect("state"));
+        let (one, other) = (one.fork().expect("fork"), other.fork().expect("fork"));
+        assert_eq!(one.net_diff().expect("diff"), other.net_diff().expect("diff"));
+    }
+    // As a component the same bytes are another program.
+    let component = sandbox(dir.path()).load_as(&desk(), Path::Component).expect("component");
+    assert!(!component.has_state());
+}
+
+#[test]
 fn damaged_and_foreign_files_are_compiled_anew() {
     let dir = tempfile::tempdir().expect("dir");
     works(dir.path());

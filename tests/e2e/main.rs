@@ -7,6 +7,7 @@ mod agents;
 mod attacks;
 mod exports;
 mod journey;
+mod kills;
 #[cfg(feature = "torch")]
 mod model;
 mod remote;

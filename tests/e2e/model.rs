@@ -25,6 +25,28 @@ fn presets_say_their_size_before_anything_is_made() {
 }
 
 #[test]
+fn vocabularies_are_trained_and_used() {
+    let desk = Desk::new();
+    let text: String = (0..200).map(|i| format!("A member borrows book {i} — naïve café.\n")).collect();
+    std::fs::write(desk.path("a.txt"), &text).expect("written");
+    let train =
+        |out: &str| desk.run(&["model", "tokenizer", "train", "a.txt", "--size", "320", "--out", out, "--json"]).json();
+    let made = train("m/tokenizer.json");
+    assert!((300..=320).contains(&made["ids"].as_u64().expect("a number")), "{made}");
+    assert_eq!(made["bytes"].as_u64(), Some(text.len() as u64));
+    assert!(made["tokens"].as_u64() < Some(text.len() as u64 / 3), "{made}");
+    train("again.json");
+    let read = |name: &str| std::fs::read(desk.path(name)).expect("a vocabulary");
+    assert_eq!(read("m/tokenizer.json"), read("again.json"), "the same bytes");
+    // A checkpoint of 512 ids answers with it: a prompt of 9 characters and 4 special tokens takes fewer than 13.
+    desk.run(&["model", "init", "--preset", "tiny", "--out", "m", "--json"]).json();
+    let server = Server::start(&desk, &["m"]);
+    let reply = server.chat(&json!({"messages": [{"role": "user", "content": "A member "}], "max_tokens": 4}));
+    assert!(reply["usage"]["prompt_tokens"].as_u64() < Some(10), "{reply}");
+    assert!(desk.run(&["model", "tokenizer", "train", "a.txt", "--size", "99", "--out", "x"]).error(1).contains("263"));
+}
+
+#[test]
 fn the_bench_prints_every_stage_beside_its_floor() {
     let desk = Desk::new();
     let arguments = ["model", "bench", "--preset", "tiny", "--contexts", "200,400", "--chunk", "64", "--runs", "2"];
@@ -38,6 +60,31 @@ fn the_bench_prints_every_stage_beside_its_floor() {
         assert!(pass["sparse"].as_f64() > Some(0.0) && pass["dense"].as_f64() > Some(0.0), "{pass}");
     }
     assert!(desk.run(&["model", "bench", "--contexts", "100"]).error(2).contains("context 100"));
+}
+
+#[test]
+fn the_embedded_models_episodes_end_in_many_ways_and_keep_their_tokens() {
+    let desk = Desk::new();
+    desk.run(&["synth", "--envs", "6", "--tasks", "60", "--seed", "7", "--json", "-q"]).json();
+    let select = ["--max-tools", "6", "--max-prompt", "2400", "--tasks", "8", "--group", "2", "--json", "-q"];
+    let free = [&["rollout", "--policy", "dsa", "--max-tokens", "24"][..], &select].concat();
+    let held = ["rollout", "--policy", "dsa-constrained", "--max-turns", "5", "--window", "3200"];
+    let (free, held) = (desk.run(&free).json(), desk.run(&[&held[..], &select].concat()).json());
+    let mut outcomes: Vec<&String> =
+        [&free, &held].iter().flat_map(|run| run["outcomes"].as_object().expect("outcomes").keys()).collect();
+    outcomes.sort();
+    outcomes.dedup();
+    assert!(outcomes.len() >= 3, "{free} {held}");
+    let known = ["solved", "failed", "format_error", "out_of_turns", "out_of_context"];
+    assert!(outcomes.iter().all(|o| known.contains(&o.as_str())), "{outcomes:?}: nothing broke");
+
+    let held = "FROM steps JOIN episodes ON episodes.id = episode_id WHERE policy = 'dsa-constrained'";
+    let count = |sql: String| desk.query(&sql)[0].parse::<u64>().expect("a count");
+    assert!(count(format!("SELECT CAST(count(*) AS TEXT) {held}")) >= 16, "every message of the constrained model is a call");
+    assert_eq!(count(format!("SELECT CAST(count(*) AS TEXT) {held} AND steps.outcome = 'unknown_tool'")), 0);
+    assert_eq!(count(format!("SELECT CAST(count(*) AS TEXT) {held} AND json_valid(arguments) = 0")), 0);
+    let bare = "SELECT CAST(count(*) AS TEXT) FROM episodes WHERE policy LIKE 'dsa%' AND trace_count = 0 AND outcome != 'out_of_context'";
+    assert_eq!(count(bare.to_owned()), 0, "tokens are kept");
 }
 
 /// A running server; killed when it goes out of scope.
@@ -184,6 +231,32 @@ for chunk in client.chat.completions.create(stream=True, stream_options={"includ
 assert content == (whole.choices[0].message.content or ""), (content, whole)
 assert reason == whole.choices[0].finish_reason, (reason, whole)
 assert usage.completion_tokens == whole.usage.completion_tokens == positions == len(whole.choices[0].logprobs.content)
+# A call that must be made, whole and in pieces, and its result given back.
+schema = {"type": "object", "properties": {"copies": {"type": "integer"}, "kind": {"enum": ["book", "map"]}}, "required": ["copies", "kind"]}
+tools = [{"type": "function", "function": {"name": "lend", "description": "Lend copies.", "parameters": schema}}]
+asked = dict(model="tiny", messages=[{"role": "user", "content": "Lend one."}], tools=tools, tool_choice="required", max_tokens=400)
+for asked["seed"] in range(10):  # random weights may go on calling
+    whole = client.chat.completions.create(**asked)
+    if whole.choices[0].finish_reason == "tool_calls":
+        break
+assert whole.choices[0].finish_reason == "tool_calls" and whole.choices[0].message.content is None, whole
+call = whole.choices[0].message.tool_calls[0]
+arguments = json.loads(call.function.arguments)
+assert call.function.name == "lend" and isinstance(arguments["copies"], int) and arguments["kind"] in ("book", "map"), call
+names, pieces, ids = {}, {}, {}
+for chunk in client.chat.completions.create(stream=True, **asked):
+    for piece in (chunk.choices[0].delta.tool_calls or []) if chunk.choices else []:
+        names[piece.index] = names.get(piece.index, "") + (piece.function.name or "")
+        pieces[piece.index] = pieces.get(piece.index, "") + (piece.function.arguments or "")
+        ids[piece.index] = piece.id or ids.get(piece.index)
+made = whole.choices[0].message.tool_calls
+assert [(names[i], pieces[i]) for i in sorted(names)] == [(c.function.name, c.function.arguments) for c in made], (names, pieces, made)
+assert all(ids.values()), ids
+answers = [{"role": "tool", "tool_call_id": c.id, "content": "{\"lent\": 1}"} for c in made]
+asked["messages"] = asked["messages"] + [whole.choices[0].message.model_dump(exclude_none=True)] + answers
+asked.update(tool_choice="none", max_tokens=8)
+after = client.chat.completions.create(**asked)
+assert after.choices[0].message.tool_calls is None and after.usage.completion_tokens <= 8, after
 assert [m.id for m in client.models.list()] == ["tiny"]
 try:
     client.chat.completions.create(model="tiny", messages=[])

@@ -50,62 +50,6 @@ fn rollout_resumes_after_kill_without_loss_or_duplicate() {
     assert_eq!((&again["episodes"], &again["resumed"]), (&json!(1800), &json!(1800)), "{again}");
 }
 
-/// Everything that an episode holds but durations.
-const EPISODES: &str = "SELECT e.task_id || '@' || e.sample || ' ' || e.outcome || ' ' || coalesce(e.reward, 'null') || e.messages || e.checks ||
-    (SELECT coalesce(group_concat(s.tool || s.arguments || s.result || s.diff || s.outcome || s.fuel, char(10)), '')
-     FROM (SELECT * FROM steps ORDER BY episode_id, number) s WHERE s.episode_id = e.id)
-    FROM episodes e ORDER BY e.task_id, e.sample";
-
-#[test]
-#[ignore = "takes minutes; make kills runs it"]
-fn rollout_survives_kill_at_fifty_random_moments() {
-    let desk = Desk::with_worlds("6", "90");
-    let group = |n: u64| (20 * (n + 1)).to_string();
-    let arguments = |group: &str| -> Vec<String> {
-        let plain = ["rollout", "--policy", "random", "--seed", "5", "--json", "-q", "--faults", "5", "--group", group];
-        plain.map(str::to_owned).to_vec()
-    };
-    let count = || desk.query("SELECT CAST(count(*) AS TEXT) FROM episodes")[0].parse::<u64>().expect("a number");
-    let (mut kills, mut before, mut n) = (0, 0, 0_u64);
-    let mut in_flight_most = 0;
-    while kills < 50 {
-        let arguments = arguments(&group(n));
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let mut child = desk.start(&arguments);
-        // Weyl's sequence: spread over 20 to 820 ms without a pattern that the run could be in step with.
-        sleep(Duration::from_micros(20_000 + n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 800_000));
-        let ran = child.try_wait().expect("a state").is_none();
-        child.kill().expect("kill -9");
-        child.wait().expect("it ends");
-        kills += u64::from(ran);
-        n += 1;
-        assert!(n < 200, "only {kills} of {n} runs were killed in the middle");
-        let checked = desk.run(&["stats", "--check", "--json"]);
-        assert_eq!(checked.code, Some(0), "after kill {kills}: {}{}", checked.out, checked.err);
-        let now = count();
-        assert!(now >= before, "after kill {kills}: {before} episodes became {now}");
-        in_flight_most = in_flight_most.max(now - before);
-        before = now;
-    }
-    assert!(
-        in_flight_most > 0,
-        "every kill came before anything was stored: this machine is too busy to show anything"
-    );
-    let whole = arguments(&group(n));
-    let whole: Vec<&str> = whole.iter().map(String::as_str).collect();
-    let said = desk.run(&whole).json();
-    assert_eq!(said["resumed"], json!(before), "{said}");
-    let unbroken = Desk::with_worlds("6", "90");
-    unbroken.run(&whole).json();
-    let (broken, unbroken) = (desk.query(EPISODES), unbroken.query(EPISODES));
-    assert_eq!(broken.len() as u64, 90 * 20 * (n + 1));
-    assert!(broken == unbroken, "the content differs from that of an unbroken run");
-    println!(
-        "{kills} kills in {n} runs; {} episodes, none lost, none twice; at most {in_flight_most} new a run",
-        broken.len()
-    );
-}
-
 #[test]
 #[cfg(unix)]
 fn interrupt_stops_cleanly_and_says_how_to_go_on() {

@@ -5,11 +5,33 @@ number, that every result stands with its call, and that token ids, where there 
 """
 
 import json
+import os
 import sys
+import tempfile
 from importlib.metadata import version
 
+import recipes
 from harbor.models.trajectories import Trajectory
 from harbor.utils.trajectory_validator import TrajectoryValidator
+
+
+def by_the_recipe(file):
+    """Lays a file out as docs/exports.md says and reads the trajectories that come of it."""
+    with open(file, encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    with tempfile.TemporaryDirectory() as out:
+        recipes.run("ATIF", file=file, out=out)
+        made = os.listdir(out)
+        if len(made) != len(rows):
+            sys.exit(f"{file}: {len(made)} files of {len(rows)} trajectories")
+        for number, row in enumerate(rows):
+            place = os.path.join(out, f"{number}.json")
+            validator = TrajectoryValidator()
+            if not validator.validate(place):
+                sys.exit(f"{place}: {validator.get_errors()}")
+            with open(place, encoding="utf-8") as one:
+                if Trajectory(**json.load(one)) != Trajectory(**row):
+                    sys.exit(f"{place} differs from line {number + 1} of {file}")
 
 
 def main(files):
@@ -37,6 +59,7 @@ def main(files):
                         if logprobs is not None and len(ids) != len(logprobs):
                             sys.exit(f"{file}:{number}: {len(ids)} tokens, {len(logprobs)} log-probabilities")
                 seen += 1
+        by_the_recipe(file)
     if seen == 0:
         sys.exit("there were no trajectories to validate")
     print(f"harbor {version('harbor')}: {seen} trajectories valid, {len(outcomes)} outcomes, {with_tokens} steps with tokens")

@@ -16,6 +16,7 @@ import glob
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -71,6 +72,12 @@ def environment(name, extra=None):
     return str(inside)
 
 
+def excerpt(said):
+    """The lines of a failed check that say why: the end of what it printed, without progress bars."""
+    lines = [line for line in said.replace("\r", "\n").splitlines() if line.strip() and not re.search(r"\d+(\.\d+)? ?(it|examples)/s", line)]
+    return [line[:400] for line in lines[-15:]]
+
+
 def terrarium(binary, *arguments):
     done = subprocess.run([binary, *arguments, "--quiet"], capture_output=True, text=True)
     if done.returncode != 0:
@@ -85,8 +92,17 @@ def databases(binary, fill, work):
         sys.exit(f"{fill}: {done.stderr.strip()}")
     real = str(work / "real.db")
     terrarium(binary, "synth", "--envs", "12", "--tasks", "240", "--seed", "5", "--db", real)
-    for policy, group in (("expert", "1"), ("noop", "1"), ("random", "3")):
-        terrarium(binary, "rollout", "--policy", policy, "--group", group, "--db", real)
+    rollouts = [
+        ["expert"],
+        ["noop"],
+        ["random", "--group", "3"],
+        # Users who change their mind, tools that time out, calls that are refused.
+        ["noisy-expert", "--group", "2", "--user", "scripted", "--faults", "10"],
+        # Real tokens of the embedded model, which solves nothing.
+        ["dsa", "--tasks", "24", "--max-tools", "14", "--max-turns", "3", "--max-tokens", "32"],
+    ]
+    for options in rollouts:
+        terrarium(binary, "rollout", "--db", real, "--policy", *options)
     return {"made": made, "real": real}
 
 
@@ -94,6 +110,8 @@ def export(binary, db, out, name, *more):
     arguments = ["export", "--db", db, "--format", name, "--out", str(out), *more]
     if name not in BY_TASK and name in ("openai", "verifiers", "atif", "adp"):
         arguments += ["--include-broken", "--thinking"]
+    if name == "skyrl-sft":
+        arguments += ["--failed"]
     terrarium(binary, *arguments)
 
 
@@ -155,10 +173,14 @@ def main():
                 continue
             for database, out in outs.items():
                 command = [interpreter, str(HERE / script), *arguments(out)]
-                done = subprocess.run(command, cwd=work, capture_output=True, text=True)
-                said = (done.stdout.strip() if done.returncode == 0 else done.stdout + done.stderr).strip().splitlines()
-                told = [line for line in said if line.startswith(tuple(TOLD))] if done.returncode == 0 else said[-15:]
-                print(f"{'ok' if done.returncode == 0 else 'FAILED'} {name} on {database}: " + "; ".join(told), flush=True)
+                # One cache for both databases, whose folders have the same names: neither may get the other's rows.
+                kept = {**os.environ, "HF_HOME": str(work / "hf"), "HF_DATASETS_CACHE": str(work / "hf" / name)}
+                done = subprocess.run(command, cwd=work, env=kept, capture_output=True, text=True)
+                if done.returncode == 0:
+                    told = [line for line in done.stdout.splitlines() if line.startswith(tuple(TOLD))]
+                    print(f"ok {name} on {database}: " + "; ".join(told), flush=True)
+                else:
+                    print("\n  ".join([f"FAILED {name} on {database}:", *excerpt(done.stdout + done.stderr)]), flush=True)
                 passed += done.returncode == 0
                 failed += done.returncode != 0
     print(f"{passed} passed, {failed} failed, {skipped} skipped")

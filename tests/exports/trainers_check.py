@@ -19,21 +19,23 @@ import recipes
 import tokenizer as byte_tokenizer
 
 
-def written(folder):
-    """All rows of an exported folder of JSON lines."""
+def written(folder, split="*"):
+    """The rows of an exported folder of JSON lines; all, or those of a split."""
     rows = []
-    for name in sorted(glob.glob(os.path.join(folder, "*.jsonl"))):
+    for name in sorted(glob.glob(os.path.join(folder, split + ".jsonl"))):
         with open(name, encoding="utf-8") as lines:
             rows.extend(json.loads(line) for line in lines)
     return rows
 
 
-def model(tokenizer):
+def model(tokenizer, folder="tiny-model"):
+    """A model that was loaded from a folder, as yours are: trainers of preferences load their reference from the same place."""
     from transformers import LlamaConfig, LlamaForCausalLM, set_seed
 
     set_seed(0)
     sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    return LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=1 << 20, **sizes))
+    LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=1 << 20, **sizes)).save_pretrained(folder)
+    return LlamaForCausalLM.from_pretrained(folder)
 
 
 def trl(folder):
@@ -42,6 +44,9 @@ def trl(folder):
     tokenizer = byte_tokenizer.make()
     names = recipes.run("TRL, SFT", folder=os.path.join(folder, "trl"), model=model(tokenizer), tokenizer=tokenizer, output="trl-out")
     trainer, data = names["trainer"], names["data"]
+    rows = written(os.path.join(folder, "trl"), "train")
+    if [row["task_id"] for row in data] != [row["task_id"] for row in rows] or [row["tools"] for row in data] != [row["tools"] for row in rows]:
+        sys.exit("TRL: what was loaded is not what was written")
     tokenized = trainer.train_dataset
     if len(tokenized) != len(data):
         sys.exit(f"TRL: {len(tokenized)} of {len(data)} rows are left")
@@ -71,18 +76,20 @@ def trl(folder):
 
     names = recipes.run("TRL, DPO", folder=os.path.join(folder, "trl-dpo"), model=model(tokenizer), tokenizer=tokenizer, output="trl-out")
     pairs = names["trainer"].train_dataset
-    if len(pairs) != len(names["data"]) or not all(p["chosen_ids"] and p["rejected_ids"] for p in pairs):
+    if len(pairs) != len(names["data"]) or len(pairs) != len(written(os.path.join(folder, "trl-dpo"), "train")) or not all(p["chosen_ids"] and p["rejected_ids"] for p in pairs):
         sys.exit("TRL: a pair has an empty half")
     print(f"trl {version('trl')}: DPO {len(pairs)} pairs tokenised")
 
     names = recipes.run("TRL, KTO", folder=os.path.join(folder, "trl-kto"), model=model(tokenizer), tokenizer=tokenizer, output="trl-out")
     labels = [row["label"] for row in names["data"]]
+    if labels != [row["label"] for row in written(os.path.join(folder, "trl-kto"), "train")]:
+        sys.exit("TRL: KTO's labels are not what was written")
     if not any(labels) or all(labels):
         sys.exit("TRL: KTO needs both labels")
     print(f"trl {version('trl')}: KTO {len(names['trainer'].train_dataset)} rows tokenised, {sum(labels)} good")
 
     names = recipes.run("TRL, GRPO prompts", folder=os.path.join(folder, "trl-grpo"), tokenizer=tokenizer)
-    if len(names["data"]) == 0 or not all(names["prompts"]):
+    if len(names["data"]) != len(written(os.path.join(folder, "trl-grpo"), "train")) or not all(names["prompts"]):
         sys.exit("TRL: no prompts")
     print(f"trl {version('trl')}: GRPO {len(names['prompts'])} prompts rendered")
 

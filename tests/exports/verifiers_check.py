@@ -1,4 +1,4 @@
-"""Reads traces with the wire types of `verifiers` and compares what it makes of them with the OpenAI export of the same episodes.
+"""Reads traces with the wire types of `verifiers`, by the recipe of docs/exports.md, and compares what it makes of them with the OpenAI export of the same episodes.
 
 Usage: verifiers_check.py FOLDER OPENAI_FOLDER. Needs the package `verifiers`.
 """
@@ -8,16 +8,26 @@ import os
 import sys
 from importlib.metadata import version
 
+import recipes
 from verifiers.v1.episode import WireEpisode
 from verifiers.v1.trace import WireTrace
 
 
+def files(folder):
+    return [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name.endswith(".jsonl")]
+
+
 def rows(folder):
-    for name in sorted(os.listdir(folder)):
-        if name.endswith(".jsonl"):
-            with open(os.path.join(folder, name), encoding="utf-8") as lines:
-                for line in lines:
-                    yield json.loads(line)
+    for file in files(folder):
+        with open(file, encoding="utf-8") as lines:
+            for line in lines:
+                yield json.loads(line)
+
+
+def traces(folder):
+    """Traces as the recipe reads them."""
+    for file in files(folder):
+        yield from recipes.run("verifiers", file=file)["traces"]
 
 
 def flat(message):
@@ -33,8 +43,7 @@ def of_trace(message):
 
 def main(folder, openai):
     seen, with_tokens, broken = 0, 0, 0
-    for row, chat in zip(rows(folder), rows(openai), strict=True):
-        trace = WireTrace.model_validate(row)
+    for row, trace, chat in zip(rows(folder), traces(folder), rows(openai), strict=True):
         place = trace.id
         if [of_trace(m) for m in trace.messages] != [flat(m) for m in chat["messages"]]:
             sys.exit(f"{place}: messages differ")

@@ -138,7 +138,9 @@ fn unsafe_code_stands_where_the_style_guide_allows() {
                 continue;
             }
             let shown = path.display().to_string();
-            let allowed = shown.contains("sandbox/src/cache.rs") || shown.contains("model/src/ops");
+            // The style guide's places, and the one where the CUDA half of libtorch is loaded.
+            let places = ["sandbox/src/cache.rs", "model/src/ops", "model/src/runtime/cuda.rs"];
+            let allowed = places.iter().any(|place| shown.contains(place));
             assert!(allowed, "{shown}:{number}: unsafe is not allowed here: {code}");
         }
     }

@@ -1,29 +1,17 @@
 //! Every suite of the library checks, and what it declares can be used by a planner that only calls tools.
 
-use std::fs;
-use std::path::PathBuf;
+#[path = "support/library.rs"]
+mod library;
+
 use terrarium_tools::suite::{Finds, Suite};
 use terrarium_tools::types::Type;
 use terrarium_tools::{Surface, parse_suite};
 
-/// The library: (file name, text), in the order of names.
-fn library() -> Vec<(String, String)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../synth/suites");
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)
-        .expect("the library folder")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|e| e == "star"))
-        .collect();
-    files.sort();
-    let named = |path: &PathBuf| path.file_name().expect("a name").to_string_lossy().into_owned();
-    files.iter().map(|path| (named(path), fs::read_to_string(path).expect("a text"))).collect()
-}
-
 fn parsed() -> Vec<Suite> {
     let mut suites = Vec::new();
     let mut faults = String::new();
-    for (name, text) in library() {
-        match parse_suite(&name, &text) {
+    for file in library::files() {
+        match library::parse(&file) {
             Ok(suite) => suites.push(suite),
             Err(diagnostics) => diagnostics.iter().for_each(|d| faults.push_str(&format!("{d}\n"))),
         }

@@ -23,6 +23,13 @@ const SMALL_TOOLS: usize = 6;
 /// ... and this many prompt tokens.
 #[cfg(feature = "torch")]
 const SMALL_TOKENS: usize = 2000;
+/// Tokens of a message of the free model; turns and context window of the one that can only call.
+#[cfg(feature = "torch")]
+const FREE_TOKENS: u32 = 32;
+#[cfg(feature = "torch")]
+const HELD_TURNS: u32 = 8;
+#[cfg(feature = "torch")]
+const HELD_WINDOW: u64 = 3000;
 
 fn everything() -> Select {
     Select {
@@ -89,10 +96,16 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<Ending> {
             max_prompt: Some(SMALL_TOKENS),
             ..everything()
         };
-        let mut agent = AgentArgs::default();
-        agent.budget.max_turns = Some(8);
-        let plan = Plan::new("dsa", &select, &agent);
-        rolled.push(report(global, roll(global, &store, &sandbox, &plan).await?));
+        // Free, it rarely writes a call and is cut off at times; held to calls, it uses up its turns or its window.
+        let mut free = AgentArgs::default();
+        free.budget.max_tokens = Some(FREE_TOKENS);
+        let mut held = AgentArgs::default();
+        held.budget.max_turns = Some(HELD_TURNS);
+        held.conditions.window = Some(HELD_WINDOW);
+        for (policy, agent) in [("dsa", &free), ("dsa-constrained", &held)] {
+            let plan = Plan::new(policy, &select, agent);
+            rolled.push(report(global, roll(global, &store, &sandbox, &plan).await?));
+        }
     }
 
     output::note(global, "4/5 export");

@@ -1,13 +1,14 @@
-//! `terrarium model init | logits | dsml | info`.
+//! `terrarium model init | logits | dsml | tokenizer | info`.
 
 use crate::args::{Global, ModelCommand};
-use crate::model_args::WeightKind;
+use crate::model_args::{TokenizerCommand, WeightKind};
 use crate::{Ending, Usage, output};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use terrarium_model::config::PRESETS;
 use terrarium_model::dsml::{self, ThinkingMode};
+use terrarium_model::tokenizer::train;
 use terrarium_model::{Config, Kind, Model, checkpoint};
 
 /// Weights of more bytes are not made: they would have to lie in memory first.
@@ -22,6 +23,9 @@ pub fn run(global: &Global, command: &ModelCommand) -> Result<Ending> {
         }
         ModelCommand::Logits { dir, tokens, out } => logits(dir, tokens, out.as_deref())?,
         ModelCommand::Dsml { file } => dsml_rows(file)?,
+        ModelCommand::Tokenizer(TokenizerCommand::Train { files, size, out }) => {
+            train_tokenizer(global, files, *size, out)?;
+        }
         ModelCommand::Bench(args) => super::model_bench::run(global, args)?,
         ModelCommand::Info { dir } => info(global, dir.as_deref())?,
     }
@@ -53,11 +57,60 @@ fn init(global: &Global, out: Option<&Path>, preset: &str, kind: WeightKind) -> 
     output::summary(global, &summary, &text)
 }
 
-/// What libtorch says, and the sizes of the checkpoint in `dir`.
+/// Training texts of more bytes are refused: they lie in memory.
+const TEXT_BYTES_MAX: u64 = 1 << 30;
+
+/// Learns a vocabulary, checks that it loses nothing of the texts, and says how well it packs them.
+fn train_tokenizer(global: &Global, files: &[PathBuf], size: usize, out: &Path) -> Result<()> {
+    let mut bytes = 0;
+    for file in files {
+        let length = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
+        bytes += length;
+        if bytes > TEXT_BYTES_MAX {
+            bail!("the files hold more than {}", amount(TEXT_BYTES_MAX as i64));
+        }
+    }
+    let read = |file: &PathBuf| {
+        let text = std::fs::read_to_string(file);
+        text.with_context(|| format!("cannot read {} as text in UTF-8", file.display()))
+    };
+    let texts: Vec<String> = files.iter().map(read).collect::<Result<_>>()?;
+    let tokenizer = train::train(&texts, size, out)?;
+    let mut tokens = 0;
+    for (text, file) in texts.iter().zip(files) {
+        let ids = tokenizer.encode_plain(text);
+        anyhow::ensure!(
+            tokenizer.vocabulary().decode(&ids) == text.as_bytes(),
+            "{} does not come back",
+            file.display()
+        );
+        tokens += ids.len();
+    }
+    if let Some(folder) = out.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    tokenizer.save(out)?;
+    let ids = tokenizer.vocabulary().len();
+    let summary = json!({"out": out, "ids": ids, "files": files.len(), "bytes": bytes, "tokens": tokens});
+    let ratio = bytes as f64 / tokens.max(1) as f64;
+    let text =
+        format!("{ids} ids in {}; {bytes} bytes of text are {tokens} tokens, {ratio:.2} bytes each", out.display());
+    output::summary(global, &summary, &text)
+}
+
+/// What libtorch says, what was found of CUDA, and the sizes of the checkpoint in `dir`.
 fn info(global: &Global, dir: Option<&Path>) -> Result<()> {
     let mut summary = serde_json::to_value(terrarium_model::runtime::info())?;
     let lines = summary.as_object().into_iter().flatten().map(|(k, v)| format!("{k}: {v}"));
     let mut text = lines.collect::<Vec<_>>().join("\n");
+    let cuda = crate::cuda::look();
+    for (name, part) in
+        [("driver", &cuda.driver), ("libtorch", &cuda.libtorch), ("nvrtc", &cuda.nvrtc), ("device", &cuda.device)]
+    {
+        text.push_str(&format!("\ncuda_{name}: {part}"));
+    }
+    text.push_str(&format!("\ncuda_in_use: {}", cuda.in_use));
+    summary["cuda"] = serde_json::to_value(&cuda)?;
     if let Some(dir) = dir {
         let config = Config::load(dir)?;
         summary["dir"] = json!(dir);

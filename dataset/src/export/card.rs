@@ -74,7 +74,8 @@ impl Counts {
 /// The card.
 pub fn text(counts: &Counts, summary: &ExportSummary, seed: Option<&str>, options: &ExportOptions) -> String {
     let mut card = String::new();
-    front_matter(&mut card, counts, options);
+    let digest = digest(summary);
+    front_matter(&mut card, counts, options, &digest);
     let (episodes, tasks) = counts.splits.values().fold((0, 0), |(e, t), s| (e + s.episodes, t + s.tasks));
     let by_task = options.format.unit() == Unit::Task;
     let (title, what) = match options.format.unit() {
@@ -150,8 +151,18 @@ pub fn text(counts: &Counts, summary: &ExportSummary, seed: Option<&str>, option
     put("\n## Origin\n");
     put(&format!("- Terrarium {}, database format {FORMAT_VERSION}", env!("CARGO_PKG_VERSION")));
     put(&format!("- Seed: {}", seed.unwrap_or("not recorded")));
+    put(&format!("- Rows of all files: blake3 {digest}"));
     put(&format!("- Licence: {}", env!("CARGO_PKG_LICENSE")));
     card
+}
+
+/// One digest of the rows of all files.
+fn digest(summary: &ExportSummary) -> String {
+    let mut hash = blake3::Hasher::new();
+    for file in &summary.files {
+        hash.update(format!("{} {}\n", file.split.unwrap_or_default(), file.digest.as_deref().unwrap_or_default()).as_bytes());
+    }
+    hash.finalize().to_hex().to_string()
 }
 
 fn loading(counts: &Counts, options: &ExportOptions) -> String {
@@ -213,9 +224,12 @@ fn chosen(options: &ExportOptions) -> Vec<String> {
 }
 
 /// The YAML that Hugging Face reads. Types are given outright: a column that begins with many nulls (`reward`) would be guessed wrong.
-fn front_matter(card: &mut String, counts: &Counts, options: &ExportOptions) {
+///
+/// The configuration carries the digest of the rows, because `datasets` keeps what it once loaded under the name of the folder and what
+/// stands here: without it, a second export into the same folder (or another one of that name) would be loaded as the first.
+fn front_matter(card: &mut String, counts: &Counts, options: &ExportOptions, digest: &str) {
     card.push_str("---\nlicense:\n- mit\n- apache-2.0\nlanguage:\n- en\ntask_categories:\n- text-generation\ntags:\n- tool-use\n- agent\n- reinforcement-learning\n- synthetic\n");
-    card.push_str("configs:\n- config_name: default\n  data_files:\n");
+    let _ = write!(card, "configs:\n- config_name: default\n  description: rows blake3 {digest}\n  data_files:\n");
     for split in counts.splits.keys() {
         let _ = write!(card, "  - split: {}\n    path: {}\n", split.name(), files::name(*split, options.container));
     }

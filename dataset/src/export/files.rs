@@ -27,6 +27,7 @@ pub struct Files {
 struct RowFile {
     writer: Writer,
     rows: u64,
+    digest: blake3::Hasher,
 }
 
 enum Writer {
@@ -68,10 +69,11 @@ impl Files {
                         Writer::Packed(Box::new(encoder))
                     }
                 };
-                new.insert(RowFile { writer, rows: 0 })
+                new.insert(RowFile { writer, rows: 0, digest: blake3::Hasher::new() })
             }
         };
         file.rows += 1;
+        file.digest.update(line);
         match &mut file.writer {
             Writer::Plain(file) => file.append(line),
             Writer::Columns(file) => file.append(line),
@@ -88,7 +90,7 @@ impl Files {
             for container in Container::ALL.into_iter().filter(|c| Some(*c) != keep) {
                 std::fs::remove_file(self.dir.join(name(split, container))).ok();
             }
-            let Some(RowFile { writer, rows }) = written else { continue };
+            let Some(RowFile { writer, rows, digest }) = written else { continue };
             let bytes = match writer {
                 Writer::Plain(file) => file.finish()?,
                 Writer::Columns(file) => file.finish()?,
@@ -99,6 +101,7 @@ impl Files {
                 split: Some(split.name()),
                 rows,
                 bytes,
+                digest: Some(digest.finalize().to_hex().to_string()),
             });
         }
         Ok(files)

@@ -62,6 +62,8 @@ pub struct ExportedFile {
     pub rows: u64,
     /// Its size.
     pub bytes: u64,
+    /// blake3 of its rows as JSON lines, in hex, whatever the container; none for the dataset card.
+    pub digest: Option<String>,
 }
 
 /// Writes what the options select into `dir`: a file for each split that has any rows, and a dataset card `README.md`. Files of an
@@ -98,7 +100,7 @@ pub async fn export(store: &Store, options: &ExportOptions, dir: &Path) -> Resul
     let text = card::text(&counts, &summary, seed.as_deref(), options);
     let mut file = AtomicFile::create(dir, card::NAME)?;
     file.append(text.as_bytes())?;
-    summary.files.push(ExportedFile { name: card::NAME.into(), split: None, rows: 0, bytes: file.finish()? });
+    summary.files.push(ExportedFile { name: card::NAME.into(), split: None, rows: 0, bytes: file.finish()?, digest: None });
     Ok(summary)
 }
 

@@ -10,6 +10,7 @@ use super::Pass;
 use crate::cache::IndexKeys;
 use crate::config::Config;
 use crate::norm::layer_norm;
+use crate::ops::cuda;
 use crate::rope::Layout;
 use crate::rows::linear;
 use crate::topk::top_k;
@@ -82,7 +83,8 @@ impl IndexQuery {
         scores.masked_fill(&key_position.gt_tensor(&positions.unsqueeze(-1)), f64::NEG_INFINITY)
     }
 
-    /// The best `index_topk` positions of every query, ascending, -1 where fewer exist. No gradient flows through it.
+    /// The best `index_topk` positions of every query, ascending, -1 where fewer exist: by the kernels of the GPU, that of the CPU,
+    /// or the definition. No gradient flows through it.
     ///
     /// # Shapes
     /// [B, S, K] int64, K = min(index_topk, T).
@@ -92,6 +94,11 @@ impl IndexQuery {
             return everything(pass, length);
         }
         tch::no_grad(|| match keys {
+            IndexKeys::Exact(pool) if let Some(device) = cuda::index::device_for(&self.heads, pool) => {
+                let (pages, positions) = (&pass.pages, &pass.positions);
+                let selected = cuda::index::select(device, &self.heads, &self.weights, pool, pages, positions, k);
+                selected.unwrap_or_else(|error| panic!("{error}"))
+            }
             IndexKeys::Exact(pool) => self.select_exact(&pass.gather(pool), pass, k),
             IndexKeys::Quantised(pool) => {
                 pool.select(&self.heads, &self.weights, &pass.positions, &pass.pages, k as usize)

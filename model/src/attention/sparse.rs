@@ -4,18 +4,24 @@
 
 use tch::{Kind, Tensor};
 
-use crate::ops::sparse_core;
+use crate::ops::{cuda, sparse_core};
 
 /// Gathered rows of one step hold at most this many numbers (64 MiB of float32); longer queries run in several steps.
 const GATHERED_MAX: i64 = 1 << 24;
 
-/// Attend from every query to its selected rows.
+/// Attend from every query to its selected rows: by the kernel of the GPU, that of the CPU, or the definition.
 ///
 /// Invalid slots (-1) take no part; a query without any valid slot gets zeros. Repeated slots count twice.
 ///
 /// # Shapes
 /// `query` [Q, H, R + Dr], `rows` [N, R + Dr], `slots` [Q, K] int64 in -1..N -> [Q, H, R], of `query`'s kind.
 pub fn sparse_attention(query: &Tensor, rows: &Tensor, slots: &Tensor, rank: i64, scale: f64) -> Tensor {
+    if let Some(device) = cuda::sparse::device_for(query, rows, rank) {
+        let (query, slots) = (query.contiguous(), slots.to_kind(Kind::Int).contiguous());
+        let parts = cuda::sparse::parts_for(query.size()[0], slots.size()[1]);
+        let attended = cuda::sparse::attend(device, &query, rows, &slots, rank, scale, parts);
+        return attended.unwrap_or_else(|error| panic!("{error}")).out;
+    }
     if sparse_core::fits(query, rows, Kind::Float) {
         return sparse_core::attend(query, rows, slots, rank, scale);
     }

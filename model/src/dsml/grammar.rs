@@ -18,12 +18,19 @@ const DEPTH_MAX: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Calls {
     Allowed,
+    /// It is calls, after the reasoning if there is any, and no other text: a model that is free to talk first may never come to it.
     Required,
+    /// Nothing but one call, whose texts have at most so many bytes, all of them printable ASCII: for models that would not
+    /// come to an end by themselves.
+    One {
+        text_bytes: usize,
+    },
 }
 
 /// The grammar of completions with these tools, in OpenAI form (`{"type": "function", "function": {..}}`).
 pub fn grammar(tools: &[Value], mode: ThinkingMode, calls: Calls) -> Grammar {
-    let mut maker = Maker { grammar: Grammar::default(), any: 0 };
+    let text_bytes = if let Calls::One { text_bytes } = calls { Some(text_bytes) } else { None };
+    let mut maker = Maker { grammar: Grammar::default(), any: 0, text_bytes };
     maker.any = maker.any_json();
     let special: Vec<Vec<u8>> =
         [BOS, EOS, THINK_START, THINK_END, TOKEN].iter().map(|token| token.as_bytes().to_vec()).collect();
@@ -33,8 +40,10 @@ pub fn grammar(tools: &[Value], mode: ThinkingMode, calls: Calls) -> Grammar {
         let end = maker.grammar.text(THINK_END);
         parts.extend([free, end]);
     }
-    parts.push(free);
     let invocations: Vec<Rule> = tools.iter().filter_map(|tool| maker.invocation(&tool["function"])).collect();
+    if calls == Calls::Allowed || invocations.is_empty() {
+        parts.push(free);
+    }
     if !invocations.is_empty() {
         let invocation = maker.grammar.choice(invocations);
         let open = maker.grammar.text(&format!("\n\n<{TOKEN}function_calls>"));
@@ -42,8 +51,14 @@ pub fn grammar(tools: &[Value], mode: ThinkingMode, calls: Calls) -> Grammar {
         let close = maker.grammar.text(&format!("\n</{TOKEN}function_calls>"));
         let one = maker.grammar.sequence([line, invocation]);
         let more = maker.grammar.add(Node::Repeat(one));
-        let block = maker.grammar.sequence([open, one, more, close]);
-        parts.push(if calls == Calls::Required { block } else { maker.grammar.optional(block) });
+        parts.push(match calls {
+            Calls::One { .. } => maker.grammar.sequence([open, one, close]),
+            Calls::Required => maker.grammar.sequence([open, one, more, close]),
+            Calls::Allowed => {
+                let block = maker.grammar.sequence([open, one, more, close]);
+                maker.grammar.optional(block)
+            }
+        });
     }
     maker.grammar.sequence(parts);
     maker.grammar
@@ -53,6 +68,8 @@ struct Maker {
     grammar: Grammar,
     /// The rule of any JSON value.
     any: Rule,
+    /// Most bytes of a text, if that is limited.
+    text_bytes: Option<usize>,
 }
 
 impl Maker {
@@ -88,7 +105,13 @@ impl Maker {
                     let members: Vec<Rule> = members.iter().map(|member| self.grammar.text(member)).collect();
                     self.grammar.choice(members)
                 }
-                _ => self.grammar.add(Node::Without(vec![TOKEN.as_bytes().to_vec()])),
+                _ => match self.text_bytes {
+                    Some(most) => {
+                        let printable = self.grammar.class(|byte| matches!(byte, b' '..=b'~'));
+                        self.at_most(most, printable)
+                    }
+                    None => self.grammar.add(Node::Without(vec![TOKEN.as_bytes().to_vec()])),
+                },
             };
             let close = self.grammar.text(&close);
             kinds.push(self.grammar.sequence([open, value, close]));
@@ -193,8 +216,23 @@ impl Maker {
         let escaped = self.grammar.choice([short, long]);
         let escaped = self.grammar.sequence([slash, escaped]);
         let character = self.grammar.choice([plain, escaped]);
-        let characters = self.grammar.add(Node::Repeat(character));
+        let characters = match self.text_bytes {
+            Some(most) => {
+                let printable = self.grammar.class(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\');
+                self.at_most(most, printable)
+            }
+            None => self.grammar.add(Node::Repeat(character)),
+        };
         self.grammar.sequence([quote, characters, quote])
+    }
+
+    /// A rule up to `most` times.
+    fn at_most(&mut self, most: usize, rule: Rule) -> Rule {
+        let nothing = self.grammar.sequence([]);
+        (0..most).fold(nothing, |rest, _| {
+            let some = self.grammar.sequence([rule, rest]);
+            self.grammar.choice([some, nothing])
+        })
     }
 
     fn number(&mut self, whole: bool) -> Rule {
@@ -364,8 +402,29 @@ mod tests {
             required.push(&mut matcher, text.as_bytes()).then(|| matcher.may_end())
         };
         assert_eq!(ends("thought"), Some(false));
-        assert_eq!(ends("thought</think>text"), Some(false));
+        assert_eq!(ends("thought</think>text"), None);
         assert_eq!(ends(&format!("thought</think>{}", block(&[("list", &[])]))), Some(true));
         assert_eq!(ends(&block(&[("list", &[])])), None);
+    }
+
+    #[test]
+    fn one_call_with_short_texts_and_nothing_else() {
+        let one = grammar(&tools(), ThinkingMode::Chat, Calls::One { text_bytes: 4 });
+        let ends = |text: &str| {
+            let mut matcher = one.start();
+            one.push(&mut matcher, text.as_bytes()).then(|| matcher.may_end())
+        };
+        let lend = |book| block(&[("lend", &[("book", "true", book), ("days", "false", "14")])]);
+        assert_eq!(ends(&lend("a<b>")), Some(true));
+        assert_eq!(ends(&lend("")), Some(true));
+        assert_eq!(ends(&lend("five5")), None);
+        assert_eq!(ends(&lend("é")), None);
+        assert_eq!(ends(&format!("First{}", lend("a"))), None);
+        assert_eq!(ends(&block(&[("list", &[]), ("list", &[])])), None);
+        assert_eq!(ends(""), Some(false));
+        let to = |id| ("to", "false", id);
+        let days = ("days", "false", "1");
+        assert_eq!(ends(&block(&[("lend", &[("book", "true", "a"), days, to(r#"{"id": "M-1!"}"#)])])), Some(true));
+        assert_eq!(ends(&block(&[("lend", &[("book", "true", "a"), days, to(r#"{"id": "M-001"}"#)])])), None);
     }
 }

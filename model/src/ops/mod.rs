@@ -4,14 +4,16 @@
 //! - [`index_scan`]: indexer scores of a quantised key cache with the best positions picked on the way.
 //! - [`sparse_core`]: attention over selected rows.
 //! - [`product`]: matrix products whose rows do not depend on their company.
+//! - [`mod@cuda`]: the same parts on a GPU.
 //! - [`best`]: the running top-k both kinds of scan use.
 //!
-//! They run on one or all cores ([`crate::runtime::set_threads`]) with the same bits: work is split only where no sum is.
+//! Those of the CPU run on one or all cores ([`crate::runtime::set_threads`]) with the same bits: work is split only where no sum is.
 //! They need AVX-512 with VNNI; [`available`] says whether this machine has it, and without it the plain definitions run.
 
 #![expect(unsafe_code, reason = "vector loads and the memory of tensors")]
 
 pub mod best;
+pub mod cuda;
 pub mod index_scan;
 pub mod product;
 pub mod sparse_core;

@@ -75,7 +75,7 @@ fn suites_of_new_authors_agree_with_the_evaluator() {
 #[test]
 fn the_library_agrees_with_the_evaluator() {
     for suite in support::library() {
-        let succeeded: usize = (0..6).map(|seed| check(&suite, 25, 300, seed)).sum();
-        assert!(succeeded > 300, "{}: only {succeeded} calls succeeded", suite.name);
+        let succeeded: usize = (0..2).map(|seed| check(&suite, 25, 200, seed)).sum();
+        assert!(succeeded > 60, "{}: only {succeeded} calls succeeded", suite.name);
     }
 }

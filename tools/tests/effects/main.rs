@@ -3,47 +3,41 @@
 //! `finds`, `match`). `TERRARIUM_SUITES=FOLDER` holds the suites of another folder to it instead.
 
 mod dice;
+#[path = "../support/library.rs"]
+mod library;
 
 use dice::{Dice, arguments_json};
 use serde_json::{Map, Value as Json, json};
-use std::fs;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use terrarium_sandbox::{CallOutcome, Config, Instance, Sandbox};
 use terrarium_tools::compile::compile;
 use terrarium_tools::eval::{ChangeKind, Evaluator, RowChange, ToolError, fill_derived};
 use terrarium_tools::suite::{Suite, Tool};
 use terrarium_tools::types::Type;
 use terrarium_tools::value::{Value, to_json};
-use terrarium_tools::{Surface, parse_suite_with};
+use terrarium_tools::{Diagnostic, Surface, parse_suite};
 
 /// Worlds of each suite, and calls of each tool in each.
-const WORLDS: u64 = 3;
-const CALLS: usize = 120;
+const WORLDS: u64 = 2;
+const CALLS: usize = 60;
+/// Suites that are tried at a time.
+const THREADS: usize = 2;
 
 /// The library, and the example of the guide for authors; or the folder that the environment names.
 fn suites() -> Vec<Suite> {
-    let library = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../synth/suites");
     let other = std::env::var_os("TERRARIUM_SUITES").map(PathBuf::from);
-    let folders = match &other {
-        Some(folder) => vec![folder.clone()],
-        None => ["train", "test_suite", "test_process"].iter().map(|folder| library.join(folder)).collect(),
-    };
-    let list = |folder: &PathBuf| fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
-    let mut files: Vec<PathBuf> = folders.iter().flat_map(list).map(|entry| entry.expect("an entry").path()).collect();
-    files.retain(|path| path.extension().is_some_and(|e| e == "star"));
-    files.sort();
-    let mut texts: Vec<String> = files.iter().map(|path| fs::read_to_string(path).expect("a text")).collect();
+    let files = other.as_ref().map_or_else(library::files, |folder| library::suites_in(folder));
+    let checked = |faults: Vec<Diagnostic>| -> Suite { panic!("{}", faults[0]) };
+    let mut suites: Vec<Suite> = files.iter().map(|file| library::parse(file).unwrap_or_else(checked)).collect();
     if other.is_none() {
         let guide = include_str!("../../../docs/suites.md").split("```python\n").nth(1).expect("an example");
-        texts.push(guide.split("```").next().expect("its end").to_owned());
+        let example = guide.split("```").next().expect("its end");
+        suites.push(parse_suite("docs/suites.md", example).unwrap_or_else(checked));
     }
-    let module = |path: &str| {
-        let own = other.as_ref().and_then(|folder| fs::read_to_string(folder.join(path)).ok());
-        own.or_else(|| fs::read_to_string(library.join(path)).ok())
-    };
-    let parse =
-        |text: &String| parse_suite_with("suite.star", text, &module).unwrap_or_else(|faults| panic!("{}", faults[0]));
-    texts.iter().map(parse).collect()
+    suites
 }
 
 /// One suite, one world: evaluator and sandbox side by side.
@@ -129,27 +123,45 @@ struct Tally {
 
 #[test]
 fn bodies_effects_and_compiled_tools_agree() {
+    let suites = suites();
     let sandbox = Sandbox::new(Config::default()).expect("a sandbox");
-    let (mut conditional, mut refused) = (0, 0);
-    for suite in suites() {
-        let mut tallies: Vec<Tally> = suite.tools.iter().map(|_| Tally::default()).collect();
-        for seed in 0..WORLDS {
-            one_world(&sandbox, &suite, seed, &mut tallies);
+    let next = AtomicUsize::new(0);
+    let counted = Mutex::new((0, 0));
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while let Some(suite) = suites.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let (conditional, refused) = one_suite(&sandbox, suite);
+                    let mut counted = counted.lock().expect("no thread failed");
+                    *counted = (counted.0 + conditional, counted.1 + refused);
+                }
+            });
         }
-        for (tool, tally) in suite.tools.iter().zip(&tallies) {
-            let name = format!("{}.{}", suite.name, tool.name);
-            println!("{name}: {} succeeded, {} failed", tally.succeeded, tally.failed);
-            assert!(tally.succeeded > 0, "{name} was never allowed");
-            if !tool.needs.is_empty() {
-                conditional += 1;
-                refused += usize::from(tally.failed > 0);
-            }
-        }
-    }
+    });
+    let (conditional, refused) = *counted.lock().expect("no thread failed");
     assert!(
         refused * 100 >= conditional * 95,
         "of {conditional} tools with conditions only {refused} were ever refused"
     );
+}
+
+/// Tools with conditions, and how many of them were ever refused.
+fn one_suite(sandbox: &Sandbox, suite: &Suite) -> (usize, usize) {
+    let mut tallies: Vec<Tally> = suite.tools.iter().map(|_| Tally::default()).collect();
+    for seed in 0..WORLDS {
+        one_world(sandbox, suite, seed, &mut tallies);
+    }
+    let (mut conditional, mut refused) = (0, 0);
+    for (tool, tally) in suite.tools.iter().zip(&tallies) {
+        let name = format!("{}.{}", suite.name, tool.name);
+        println!("{name}: {} succeeded, {} failed", tally.succeeded, tally.failed);
+        assert!(tally.succeeded > 0, "{name} was never allowed");
+        if !tool.needs.is_empty() {
+            conditional += 1;
+            refused += usize::from(tally.failed > 0);
+        }
+    }
+    (conditional, refused)
 }
 
 fn one_world(sandbox: &Sandbox, suite: &Suite, seed: u64, tallies: &mut [Tally]) {

@@ -1,9 +1,11 @@
 //! Suites, random worlds and random arguments for tests that compare ways of running a suite.
 
+mod library;
+
 use std::path::PathBuf;
 use terrarium_tools::suite::{Source, Suite};
 use terrarium_tools::value::{TableRows, Value, World};
-use terrarium_tools::{Type, parse_suite};
+use terrarium_tools::Type;
 
 /// The world's date in these tests: 2024-10-04.
 pub const TODAY: i32 = 20_000;
@@ -72,21 +74,13 @@ pub fn authored() -> Vec<Suite> {
     ["allotments.star", "evening_school.star", "repairs.star"].map(|name| read(folder.join(name))).into()
 }
 
-/// Every suite of the library, in the order of file names.
+/// Every suite of the library.
 pub fn library() -> Vec<Suite> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../synth/suites");
-    let mut paths: Vec<_> = std::fs::read_dir(folder)
-        .expect("the library folder")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|e| e == "star"))
-        .collect();
-    paths.sort();
-    paths.into_iter().map(read).collect()
+    library::files().into_iter().map(read).collect()
 }
 
 fn read(path: PathBuf) -> Suite {
-    let text = std::fs::read_to_string(&path).expect("a suite file");
-    parse_suite(&path.to_string_lossy(), &text)
+    library::parse(&path)
         .unwrap_or_else(|faults| panic!("{}", faults.iter().map(|f| format!("{f}\n")).collect::<String>()))
 }
 

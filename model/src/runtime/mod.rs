@@ -4,6 +4,10 @@
 //! process it slows ten to a hundred times. `OMP_WAIT_POLICY=passive` cures it, but libgomp reads it once, when it is
 //! loaded, which for a linked library is before `main`. So a library can only decide, and a program that wants the
 //! cure starts itself again ([`restart_passive`]). With one thread ([`set_threads`]) there is nothing to cure.
+//!
+//! [`cuda`] is about GPUs.
+
+pub mod cuda;
 
 use std::ffi::OsStr;
 use std::process::Command;
@@ -55,14 +59,19 @@ pub fn ensure_passive_openmp(wait_policy: Option<&OsStr>, threads: usize) -> boo
 /// Replace this process by itself, same arguments, with passive waiting. Call it first in `main`, before anything is
 /// open. Returns only on failure, and then the program may simply go on, slower.
 pub fn restart_passive() -> std::io::Error {
+    restart_with(&[(WAIT_POLICY, OsStr::new("passive"))])
+}
+
+/// Replace this process by itself, same arguments, with some more variables. Returns only on failure.
+fn restart_with(variables: &[(&str, &OsStr)]) -> std::io::Error {
     use std::os::unix::process::CommandExt;
     let mut arguments = std::env::args_os();
     let name = arguments.next();
     match std::env::current_exe() {
         Ok(program) => {
             let mut command = Command::new(&program);
-            command.arg0(name.unwrap_or_else(|| program.into_os_string())).args(arguments).env(WAIT_POLICY, "passive");
-            command.exec()
+            command.arg0(name.unwrap_or_else(|| program.into_os_string())).args(arguments);
+            command.envs(variables.iter().copied()).exec()
         }
         Err(error) => error,
     }
