@@ -374,6 +374,7 @@ impl<'a> Describer<'a> {
                     0 if low == high => Test::Is(row[column].clone()),
                     0 | 1 => Test::AtLeast(Value::Int(low)),
                     2 => Test::AtMost(Value::Int(high)),
+                    _ if low == high && n >= 100 => Test::AtLeast(Value::Int(n)),
                     _ => Test::Above(Value::Int(if low == high { n - 1 } else { low })),
                 }
             }
