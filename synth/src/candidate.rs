@@ -28,7 +28,7 @@ const DRAWS_PER_TASK: usize = 40;
 /// Calls that a long task takes at least.
 const LONG_CALLS_MIN: usize = 20;
 /// Tasks of a linked environment that are to cross its suites, in percent.
-const CROSSING_PERCENT: usize = 60;
+const CROSSING_PERCENT: usize = 65;
 /// Depth that half of the tasks are to reach.
 const DEPTH_WANTED: u32 = 4;
 /// Tasks that may be less deep, in percent.

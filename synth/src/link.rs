@@ -150,7 +150,9 @@ fn is_person(table: &terrarium_tools::suite::Table) -> bool {
 fn namesakes(a: &Suite, b: &Suite) -> Vec<(TableId, TableId)> {
     let tables = |suite: &Suite| -> Vec<(TableId, bool)> {
         let named = suite.tables.iter().enumerate().filter_map(|(t, table)| {
-            let column = naming_column(table).filter(|c| table.columns[*c].unique)?;
+            // A crew called by its leader is not that person.
+            let named = |c: &usize| table.columns[*c].unique && table.columns[*c].name == "name";
+            let column = naming_column(table).filter(named)?;
             let kind = match table.columns[column].source {
                 Source::PersonName => true,
                 Source::CompanyName => false,

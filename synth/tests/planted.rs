@@ -229,7 +229,7 @@ fn repair_bugs_are_caught() {
 #[test]
 fn plan_bugs_are_caught() {
     let worlds = Worlds::new(false);
-    let passed = worlds.passed(Kind::Plan, 3);
+    let passed = worlds.passed(Kind::Plan, 6);
     // A constraint program that forgot a demand, whichever.
     for forgotten in 0..4 {
         let forgets = |_: &Goal, verifier: &mut Verifier| match &mut verifier.answer {

@@ -99,10 +99,14 @@ fn renumbered(policy: &str, last: u32) -> (String, u32) {
     (text, highest)
 }
 
-/// How people tell a suite from others: its slug without the desk.
+/// How people tell a suite from others: its slug without the desk, in the singular: `marina berth`, `library`.
 fn words(slug: &str) -> String {
     let slug = slug.trim_end_matches("-desk").trim_end_matches("-front");
-    slug.replace('-', " ")
+    let words = slug.replace('-', " ");
+    match words.strip_suffix('s') {
+        Some(one) if !one.ends_with('s') => one.to_owned(),
+        _ => words,
+    }
 }
 
 /// Names that more than one suite uses.

@@ -1,6 +1,6 @@
 //! The demands of a plan in words.
 
-use crate::say::grammar::{article, pluralise};
+use crate::say::grammar::{article, be, pluralise};
 use crate::say::phrase::{Speaker, plural_noun};
 use crate::say::values;
 use crate::seed::Dice;
@@ -71,15 +71,18 @@ impl Speaker<'_> {
                     "lower"
                 };
                 let label = self.label_of(table, place)?;
-                format!("the {label} of the {} must be {less} than that of the {}", ordinal(*low), ordinal(*high))
+                let that = if be(&column.label) == "are" { "those" } else { "that" };
+                format!("the {label} of the {} must be {less} than {that} of the {}", ordinal(*low), ordinal(*high))
             }
             Demand::Depends { place, threshold, large, small } => {
                 let column = self.column_of(table, place)?;
                 let said = |v: &Value| values::plain(self.suite, &column.ty, v);
                 let label = self.label_of(table, place)?;
                 format!(
-                    "if the {label} of the first is {} or more, that of the others together must be at most {}, otherwise at most {}",
+                    "if the {label} of the first {} {} or more, {} of the others together must be at most {}, otherwise at most {}",
+                    be(&column.label),
                     said(threshold),
+                    if be(&column.label) == "are" { "those" } else { "that" },
                     said(large),
                     said(small)
                 )

@@ -16,7 +16,10 @@ pub fn article(word: &str) -> &'static str {
 pub fn is_plural(label: &str) -> bool {
     let head = [" of ", " on ", " in ", " for ", " per ", " at "].iter().filter_map(|p| label.find(p)).min();
     let head = &label[..head.unwrap_or(label.len())];
-    let last = head.rsplit(' ').next().unwrap_or(head);
+    let mut words = head.rsplit(' ');
+    let last = words.next().unwrap_or(head);
+    // `goals scored`: the noun stands before the participle.
+    let last = if last.ends_with("ed") { words.next().unwrap_or(last) } else { last };
     last.ends_with('s') && !["ss", "us", "is"].iter().any(|e| last.ends_with(e))
 }
 
@@ -144,6 +147,8 @@ mod tests {
         assert_eq!(article("unit"), "a");
         assert_eq!(article("hour"), "an");
         assert!(is_plural("unpaid fines"));
+        assert!(is_plural("goals scored"));
+        assert!(!is_plural("price paid"));
         assert!(!is_plural("number of copies on the shelf"));
         assert!(!is_plural("e-mail address"));
         assert!(!is_plural("status"));

@@ -47,13 +47,14 @@ impl Speaker<'_> {
     pub fn entity(&self, description: &Description, dice: &mut Dice) -> Verdict<String> {
         let (_, table) = self.table(description)?;
         let called = called_columns(table);
+        // Only the last of what a row is called by may take many words: `the hearing in the case .. on 26 April`.
         let by_name = !called.is_empty()
             && description.conditions.len() >= called.len()
-            && called.iter().zip(&description.conditions).all(|(c, condition)| {
+            && called.iter().zip(&description.conditions).enumerate().all(|(at, (c, condition))| {
                 table.columns[*c].name == condition.column
                     && match &condition.test {
                         Test::Is(_) => true,
-                        Test::Of(inner) => !inner.many,
+                        Test::Of(inner) => !inner.many && (at + 1 == called.len() || !winding(inner)),
                         _ => false,
                     }
             });
@@ -124,6 +125,7 @@ impl Speaker<'_> {
         let mut short = Vec::new();
         let mut clauses = Vec::new();
         let mut last = Vec::new();
+        let mut wordy_ones = Vec::new();
         for condition in conditions {
             let column = &table.columns[column_id(table, &condition.column)?];
             if let Test::Shared { of, .. } = &condition.test {
@@ -141,8 +143,15 @@ impl Speaker<'_> {
             }
             let is_clause = ["that ", "who ", "whose ", "which "].iter().any(|p| phrase.starts_with(p));
             let phrase = if plural { pluralise(&phrase) } else { phrase };
-            if is_clause { clauses.push(phrase) } else { short.push(phrase) }
+            // `with a quantity of 2 of the line with a quantity of 86`, not the other way round.
+            let wordy = matches!(&condition.test, Test::Of(inner) if self.is_wordy(inner));
+            match (is_clause, wordy) {
+                (true, _) => clauses.push(phrase),
+                (false, true) => wordy_ones.push(phrase),
+                (false, false) => short.push(phrase),
+            }
         }
+        short.append(&mut wordy_ones);
         if !clauses.is_empty() {
             short.push(clauses.join(" and "));
         }
@@ -156,6 +165,13 @@ impl Speaker<'_> {
             }
         }
         Ok(short.join(" "))
+    }
+
+    /// Whether a description says more than what its rows are called by.
+    fn is_wordy(&self, description: &Description) -> bool {
+        let Ok((_, table)) = self.table(description) else { return false };
+        let called = called_columns(table);
+        description.conditions.iter().any(|c| !called.iter().any(|k| table.columns[*k].name == c.column))
     }
 
     /// That rows are the same people as rows of another suite: `who is also a patient insured with ..`.
@@ -314,6 +330,18 @@ impl Speaker<'_> {
         })
     }
 
+    /// Whether a question asks for a person under another word than `name`: the farmer of a farm.
+    fn asks_person(&self, query: &Query) -> bool {
+        let Query::Lookup { of, path, column } = query else { return false };
+        let mut table = self.table(of).map(|(_, t)| t).ok();
+        for hop in path {
+            let next = table.and_then(|t| target(&t.columns[column_id(t, hop).ok()?].ty));
+            table = next.map(|t| &self.suite.tables[t]);
+        }
+        let column = table.and_then(|t| Some(&t.columns[column_id(t, column).ok()?]));
+        column.is_some_and(|c| *inner(&c.source) == Source::PersonName && !c.label.contains("name"))
+    }
+
     /// Whether a question asks for a number of days.
     pub fn asks_days(&self, query: &Query) -> bool {
         let Query::Apart { left, column, .. } = query else { return false };
@@ -365,6 +393,9 @@ impl Speaker<'_> {
             Query::Sum { of, column } => be(self.label(of, column)?) == "are",
             _ => false,
         };
+        if self.asks_person(query) {
+            return Ok(format!("who is {wanted}?"));
+        }
         Ok(format!("what {} {wanted}?", if plural { "are" } else { "is" }))
     }
 
@@ -451,6 +482,10 @@ impl Speaker<'_> {
             return reject("unknown_name", &call.tool);
         };
         let function = &self.suite.functions[tool.function];
+        let long = call.arguments.iter().filter(|(_, a)| matches!(a, Argument::Entity(d) if winding(d))).count();
+        if long > 1 {
+            return reject("unsayable", "two long descriptions in one sentence");
+        }
         let mut text = call.ask.clone();
         for (name, argument) in &call.arguments {
             let Some(parameter) = function.parameters.iter().position(|p| p.name == *name) else {
@@ -477,6 +512,11 @@ impl Speaker<'_> {
                 Argument::Computed(query) => self.wanted(query, dice)?,
                 Argument::Shifted { column, by, .. } => self.shifted(call, tool.effects.as_slice(), column, *by)?,
             };
+            // Whatever follows a long description would be said of its last noun.
+            let after = text.split_once(&hole).map_or("", |(_, after)| after);
+            if matches!(argument, Argument::Entity(d) if winding(d)) && after.starts_with(' ') {
+                return reject("unsayable", "a long description in the middle of a sentence");
+            }
             if !text.contains(&hole) {
                 return reject("unsayable", format!("`{}` does not mention `{name}`", call.ask));
             }

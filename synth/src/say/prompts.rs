@@ -4,7 +4,6 @@ use crate::error::{Error, Result};
 use crate::say::demand::number_word;
 use crate::say::grammar::capital;
 use crate::say::phrase::Speaker;
-use crate::say::values::enumerate;
 use crate::seed::Dice;
 use crate::tasks::goal::{Case, Goal, Query, Step};
 use crate::tasks::reject::{Verdict, reject};
@@ -263,7 +262,7 @@ fn chain(steps: &[String], before: &str) -> String {
         [first, second] => format!("{first}, and then {before}{second}"),
         [first, middle @ .., last] => {
             let middle: Vec<String> = middle.iter().map(|m| format!("then {before}{m}")).collect();
-            format!("{first}, {}, and finally {before}{last}", enumerate(&middle, "and"))
+            format!("{first}, {}, and finally {before}{last}", middle.join(", "))
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::tasks::goal::{Argument, Call, Condition, Description, Goal, Query, St
 use crate::tasks::reject::{Verdict, reject};
 use crate::tasks::rows::number;
 use crate::vary::data::scalar;
+use crate::vary::surface::bare_local;
 use crate::vary::words::Locale;
 use terrarium_tools::eval::Evaluator;
 use terrarium_tools::suite::Effect;
@@ -161,6 +162,16 @@ impl<'a> ActWriter<'a> {
             })
             .collect();
         let Some((parameter, table)) = dice.pick(&keys).copied() else { return reject("no_arguments", "no reference") };
+        // `exchange the tickets of the booking for every performance`: one row cannot get the value of each.
+        let is_value = |e: &Effect| match e {
+            Effect::Update { key, values, .. } => {
+                bare_local(key) != Some(parameter) && values.iter().any(|(_, v)| bare_local(v) == Some(parameter))
+            }
+            _ => false,
+        };
+        if suite.tools[tool].effects.iter().any(is_value) {
+            return reject("no_arguments", &suite.tools[tool].name);
+        }
         for _ in 0..SET_DRAWS_MAX {
             let Some(set) = self.describer.set(table, 2, BATCH_MAX.min(8), 2, dice) else { continue };
             let Ok(rows) = self.describer.rows.matching(&set) else { continue };

@@ -64,13 +64,25 @@ pub fn called_columns(table: &Table) -> Vec<usize> {
     columns
 }
 
-/// The numbers around one that people would name as a bound: itself below 100, else with two digits that count. The greater one is
-/// not below it, the lesser one not above it; where it has no more digits they are the number itself.
-pub fn rounded(n: i64) -> (i64, i64) {
+/// What bounds near a number are multiples of.
+fn grain(n: i64) -> i64 {
     let mut step = 1;
     while n.abs() / step >= 100 {
         step *= 10;
     }
+    step
+}
+
+/// The least bound that people would name and that is greater than a number.
+pub fn next_above(n: i64) -> i64 {
+    let step = grain(n);
+    (n.div_euclid(step) + 1) * step
+}
+
+/// The numbers around one that people would name as a bound: itself below 100, else with two digits that count. The greater one is
+/// not below it, the lesser one not above it; where it has no more digits they are the number itself.
+pub fn rounded(n: i64) -> (i64, i64) {
+    let step = grain(n);
     let low = n.div_euclid(step) * step;
     (low, if low == n { n } else { low + step })
 }
@@ -362,6 +374,7 @@ impl<'a> Describer<'a> {
                     0 if low == high => Test::Is(row[column].clone()),
                     0 | 1 => Test::AtLeast(Value::Int(low)),
                     2 => Test::AtMost(Value::Int(high)),
+                    _ if low == high && n >= 100 => Test::AtLeast(Value::Int(n)),
                     _ => Test::Above(Value::Int(if low == high { n - 1 } else { low })),
                 }
             }

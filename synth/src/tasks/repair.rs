@@ -5,7 +5,7 @@
 use crate::seed::Dice;
 use crate::tasks::act::{ActWriter, Story};
 use crate::tasks::arguments::written_to;
-use crate::tasks::describe::{called_columns, is_ordered, rounded};
+use crate::tasks::describe::{called_columns, is_ordered, next_above, rounded};
 use crate::tasks::expected::carry_out;
 use crate::tasks::goal::{Condition, Description, Goal, Step, Test};
 use crate::tasks::reject::{Verdict, reject};
@@ -198,11 +198,10 @@ impl RepairWriter<'_> {
                 }
             }
             (Value::Int(n), _) => {
-                let (low, high) = rounded(*n);
                 if below {
-                    Test::Below(Value::Int(if high == *n { n + 1 } else { high }))
+                    Test::Below(Value::Int(next_above(*n)))
                 } else {
-                    Test::AtLeast(Value::Int(low))
+                    Test::AtLeast(Value::Int(rounded(*n).0))
                 }
             }
             (Value::Key(_), Type::Key(to)) => {
