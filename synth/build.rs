@@ -29,13 +29,16 @@ fn main() {
     fs::write(&out, index).unwrap_or_else(|e| panic!("cannot write {}: {e}", out.display()));
 }
 
-/// Name without ending and path of each `.star` file of a folder, in name order.
-fn texts(folder: &Path) -> Vec<(String, PathBuf)> {
+/// Name without ending, and path, of each `.star` file of a folder, in name order.
+fn texts(folder: &Path) -> Vec<(String, String)> {
     println!("cargo:rerun-if-changed={}", folder.display());
     let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("cannot read {}: {e}", folder.display()));
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     files.retain(|file| file.extension().is_some_and(|e| e == "star"));
     files.sort();
-    let stem = |file: &PathBuf| file.file_stem().and_then(|s| s.to_str()).expect("suites have plain names").to_owned();
-    files.into_iter().map(|file| (stem(&file), file)).collect()
+    let named = |file: PathBuf| {
+        let stem = file.file_stem().and_then(|s| s.to_str()).expect("suites have plain names").to_owned();
+        (stem, file.to_str().expect("the sources stand below a path in UTF-8").to_owned())
+    };
+    files.into_iter().map(named).collect()
 }

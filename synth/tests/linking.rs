@@ -57,7 +57,10 @@ fn linked_worlds_share_people_and_offer_every_suites_tools() {
     assert!(linked * 2 > CANDIDATES, "{linked} of {CANDIDATES} are linked");
 }
 
-fn made(options: Options, sandbox: &Sandbox) -> (Vec<(Arc<Environment>, Vec<Task>)>, Report) {
+/// Environments with their tasks.
+type Made = Vec<(Arc<Environment>, Vec<Task>)>;
+
+fn made(options: Options, sandbox: &Sandbox) -> (Made, Report) {
     let synthesizer = Synthesizer::new(options, sandbox).expect("options");
     let mut all = Vec::new();
     let report = synthesizer.run::<Error>(Resume::default(), &AtomicBool::new(false), |environment, tasks, _| {

@@ -33,11 +33,12 @@ fn similarity(a: &BTreeSet<String>, b: &BTreeSet<String>) -> f64 {
 fn no_two_suites_are_alike() {
     let suites = library::parsed().expect("the library checks");
     let parts: Vec<BTreeSet<String>> = suites.iter().map(|s| parts(&s.suite)).collect();
-    assert_eq!(similarity(&parts[0], &parts[0]), 1.0);
+    assert!(similarity(&parts[0], &parts[0]) > 0.999);
     let mut nearest: Vec<(f64, &str, &str)> = Vec::new();
     for (i, a) in parts.iter().enumerate() {
         let others = parts.iter().enumerate().filter(|(j, _)| *j != i);
-        let scored = others.map(|(j, b)| (similarity(a, b), suites[i].suite.name.as_str(), suites[j].suite.name.as_str()));
+        let scored =
+            others.map(|(j, b)| (similarity(a, b), suites[i].suite.name.as_str(), suites[j].suite.name.as_str()));
         nearest.extend(scored.max_by(|a, b| a.0.total_cmp(&b.0)));
     }
     nearest.sort_by(|a, b| b.0.total_cmp(&a.0));

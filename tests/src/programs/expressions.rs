@@ -51,9 +51,8 @@ impl Body<'_> {
                 let then = self.knowing(&condition.yes, |b| b.expr(ty, below, known));
                 let otherwise = self.knowing(&condition.no, |b| b.expr(ty, below, known));
                 // A variable of an optional type lends that type to a conditional.
-                let optional = |text: &String| {
-                    self.variables.iter().any(|v| v.name == *text && matches!(v.ty, Ty::Option(_)))
-                };
+                let optional =
+                    |text: &String| self.variables.iter().any(|v| v.name == *text && matches!(v.ty, Ty::Option(_)));
                 if !known && [&then, &otherwise].into_iter().any(optional) {
                     return None;
                 }
