@@ -51,7 +51,6 @@ impl Runner for Emulator {
                 pointers.as_ptr(),
                 c_int::from(self.descending),
             );
-            drop(emulate);
             // It stays loaded: the next launch of this program finds it in place.
             std::mem::forget(library);
             status
