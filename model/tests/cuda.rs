@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
@@ -11,13 +12,18 @@ use terrarium_model::ops::cuda::{compile, device, packed, published, sparse};
 use terrarium_model::runtime::cuda;
 use terrarium_model::{Device, Kind, Tensor};
 
+/// Said past the test harness, which keeps what a passing test prints to itself.
+fn skip(what: &str, reason: &str) {
+    writeln!(std::io::stderr(), "SKIPPED: {what}: {reason}").expect("stderr is open");
+}
+
 /// Every kernel, at the published sizes, becomes machine code for a Hopper GPU.
 #[test]
 fn every_kernel_compiles_to_machine_code() {
     let nvrtc = match compile::open(&cuda::nvrtc_folders(None)) {
         Ok(nvrtc) => nvrtc,
         Err(reason) => {
-            eprintln!("SKIPPED: kernels are not compiled: {reason}");
+            skip("kernels are not compiled", &reason);
             return;
         }
     };
@@ -49,20 +55,20 @@ fn every_kernel_compiles_to_machine_code() {
 /// A GPU, in a process that runs on the CUDA libtorch: this test starts itself again on it. None where that is not to be had, which is
 /// said, or where another process has run the test.
 fn gpu(test: &str) -> Option<&'static device::Device> {
-    let skip = |reason: String| {
-        eprintln!("SKIPPED: {test}: {reason}");
-        None
-    };
     if std::env::var_os(cuda::STARTED).is_some() {
         cuda::load().expect("the CUDA libtorch loads");
         return Some(device::get(&nvrtc_folders()).expect("the device opens"));
     }
     let lib = match cuda::wanted(std::env::var_os(cuda::CHOICE).as_deref()) {
         Ok(lib) => lib,
-        Err(reason) => return skip(reason),
+        Err(reason) => {
+            skip(test, &reason);
+            return None;
+        }
     };
     if let Err(reason) = device::get(&nvrtc_folders()) {
-        return skip(reason);
+        skip(test, &reason);
+        return None;
     }
     let mut paths = vec![lib.clone()];
     paths.extend(std::env::var_os(cuda::LIBRARY_PATH).iter().flat_map(std::env::split_paths));

@@ -74,10 +74,9 @@ pub fn together(threads: usize, work: &Work<'_>) {
         return work(0);
     }
     // SAFETY: only the lifetime changes. `Shut` waits until no helper can use the work any more, also if the caller's part panics.
-    #[expect(clippy::transmute_ptr_to_ptr, reason = "a cast does not lengthen the lifetime of a trait object")]
-    let lasting = unsafe { std::mem::transmute::<*const Work<'_>, *const Work<'static>>(std::ptr::from_ref(work)) };
+    let lasting = unsafe { std::mem::transmute::<&Work<'_>, &'static Work<'static>>(work) };
     // SAFETY: the gate is shut and nobody is inside, and this thread holds the crew.
-    unsafe { *FLOOR.work.get() = Some(lasting) };
+    unsafe { *FLOOR.work.get() = Some(std::ptr::from_ref(lasting)) };
     FLOOR.invited.store(invited, Ordering::Relaxed);
     FLOOR.gate.store(OPEN, Ordering::Release);
     FLOOR.call.fetch_add(1, Ordering::SeqCst);

@@ -166,12 +166,7 @@ pub fn restart(lib: &Path, library_path: Option<&OsStr>) -> std::io::Error {
 /// # Errors
 /// Why the loader refuses it.
 pub fn load() -> Result<(), String> {
-    use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
-    // SAFETY: runs the initialisers of libtorch's own library, which registers its CUDA part.
-    #[expect(unsafe_code, reason = "loads a library")]
-    let library = unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_NOW | RTLD_GLOBAL) };
-    std::mem::forget(library.map_err(|error| format!("libtorch_cuda.so cannot be loaded: {error}"))?);
-    Ok(())
+    device::load_for_all("libtorch_cuda.so")
 }
 
 #[cfg(test)]

@@ -33,6 +33,18 @@ struct Function(sys::CUfunction);
 // SAFETY: a handle of the driver, which may be used from every thread that has made the context current, as `run` does.
 unsafe impl Send for Function {}
 
+/// Load a library, found as the system finds it, for as long as the process lives; what it defines is there for all libraries.
+///
+/// # Errors
+/// Why the loader refuses it.
+pub fn load_for_all(name: &str) -> std::result::Result<(), String> {
+    use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+    // SAFETY: runs the initialisers of a library of libtorch, which registers its part.
+    let library = unsafe { Library::open(Some(name), RTLD_NOW | RTLD_GLOBAL) };
+    std::mem::forget(library.map_err(|error| format!("{name} cannot be loaded: {error}"))?);
+    Ok(())
+}
+
 /// The number of devices the driver sees.
 ///
 /// # Errors
