@@ -65,7 +65,8 @@ impl Named {
             },
             #[cfg(not(feature = "torch"))]
             ("dsa" | "dsa-constrained", _) => {
-                let message = "this binary was built without libtorch (--no-default-features): it has no embedded model";
+                let message =
+                    "this binary was built without libtorch (--no-default-features): it has no embedded model";
                 return Err(Usage(message.to_owned()));
             }
             ("openai", _) => Named::OpenAi(ChatOptions::parse(name).map_err(|error| Usage(error.to_string()))?),

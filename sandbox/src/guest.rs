@@ -26,9 +26,7 @@ impl Guest {
     pub(crate) fn start(program: &Program) -> Result<Self> {
         let shared = &program.shared;
         match &program.code {
-            Code::Core(code) => {
-                Ok(Guest::Core { guest: code.start(shared)?, scratch: Vec::with_capacity(16) })
-            }
+            Code::Core(code) => Ok(Guest::Core { guest: code.start(shared)?, scratch: Vec::with_capacity(16) }),
             Code::Component(pre) => {
                 let mut store = new_store(shared, pre.engine())?;
                 let output = shared.config.limits.output_bytes_max;

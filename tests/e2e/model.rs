@@ -80,7 +80,10 @@ fn the_embedded_models_episodes_end_in_many_ways_and_keep_their_tokens() {
 
     let held = "FROM steps JOIN episodes ON episodes.id = episode_id WHERE policy = 'dsa-constrained'";
     let count = |sql: String| desk.query(&sql)[0].parse::<u64>().expect("a count");
-    assert!(count(format!("SELECT CAST(count(*) AS TEXT) {held}")) >= 16, "every message of the constrained model is a call");
+    assert!(
+        count(format!("SELECT CAST(count(*) AS TEXT) {held}")) >= 16,
+        "every message of the constrained model is a call"
+    );
     assert_eq!(count(format!("SELECT CAST(count(*) AS TEXT) {held} AND steps.outcome = 'unknown_tool'")), 0);
     assert_eq!(count(format!("SELECT CAST(count(*) AS TEXT) {held} AND json_valid(arguments) = 0")), 0);
     let bare = "SELECT CAST(count(*) AS TEXT) FROM episodes WHERE policy LIKE 'dsa%' AND trace_count = 0 AND outcome != 'out_of_context'";

@@ -160,7 +160,9 @@ pub fn text(counts: &Counts, summary: &ExportSummary, seed: Option<&str>, option
 fn digest(summary: &ExportSummary) -> String {
     let mut hash = blake3::Hasher::new();
     for file in &summary.files {
-        hash.update(format!("{} {}\n", file.split.unwrap_or_default(), file.digest.as_deref().unwrap_or_default()).as_bytes());
+        hash.update(
+            format!("{} {}\n", file.split.unwrap_or_default(), file.digest.as_deref().unwrap_or_default()).as_bytes(),
+        );
     }
     hash.finalize().to_hex().to_string()
 }

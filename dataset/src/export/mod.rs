@@ -100,7 +100,13 @@ pub async fn export(store: &Store, options: &ExportOptions, dir: &Path) -> Resul
     let text = card::text(&counts, &summary, seed.as_deref(), options);
     let mut file = AtomicFile::create(dir, card::NAME)?;
     file.append(text.as_bytes())?;
-    summary.files.push(ExportedFile { name: card::NAME.into(), split: None, rows: 0, bytes: file.finish()?, digest: None });
+    summary.files.push(ExportedFile {
+        name: card::NAME.into(),
+        split: None,
+        rows: 0,
+        bytes: file.finish()?,
+        digest: None,
+    });
     Ok(summary)
 }
 

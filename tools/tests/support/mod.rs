@@ -3,9 +3,9 @@
 mod library;
 
 use std::path::PathBuf;
+use terrarium_tools::Type;
 use terrarium_tools::suite::{Source, Suite};
 use terrarium_tools::value::{TableRows, Value, World};
-use terrarium_tools::Type;
 
 /// The world's date in these tests: 2024-10-04.
 pub const TODAY: i32 = 20_000;
