@@ -1,5 +1,5 @@
 //! Whether the difficulty score means anything: a fixed ladder of scripted solvers on a sample of tasks, by difficulty. `cargo run
-//! --release -p terrarium-synth --example ladder -- ENVS TASKS SEED`. Ends with an error where a solver gets better as tasks get harder.
+//! --release -p terrarium-synth --example ladder -- ENVS TASKS SEED LIST`; LIST is 1 to print a line a task. Ends with an error where a solver gets better as tasks get harder.
 #![allow(clippy::print_stdout, reason = "an example that prints")]
 
 use std::sync::Arc;
@@ -36,6 +36,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let mut solved = [false; RUNGS.len()];
             for (at, (_, rung)) in RUNGS.iter().enumerate() {
                 solved[at] = course.solves(*rung, &mut runner, task, index as u64)?;
+            }
+            if number(3, 0) == 1 {
+                let d = &task.difficulty;
+                let marks: String = solved.iter().map(|s| if *s { '1' } else { '0' }).collect();
+                println!(
+                    "{} {} {} {} {} {} {} {marks}",
+                    task.kind.name(),
+                    d.score,
+                    d.depth,
+                    d.calls,
+                    d.writes,
+                    d.tools,
+                    d.distractors
+                );
             }
             results.push((task.difficulty.score, solved));
         }

@@ -22,7 +22,11 @@ use std::sync::Arc;
 use terrarium_envs::environment::{Environment, Split};
 use terrarium_envs::sandbox::Sandbox;
 use terrarium_envs::task::{Kind, Task, task_id};
+use terrarium_envs::verifier::Answer;
 
+/// Questions whose answer is the number n are kept in so many times n of a hundred cases: small counts are by far the most frequent,
+/// and would make a good guess.
+const NUMBER_PERCENT: i64 = 4;
 /// Draws for each task wanted before the environment is given up.
 const DRAWS_PER_TASK: usize = 40;
 /// Calls that a long task takes at least.
@@ -187,6 +191,11 @@ fn task(
         return reject("same_shape", shape);
     }
     let verifier = workshop.verifier(&goal)?;
+    if let (Kind::Ask, Some(Answer::Integer(n))) = (kind, &verifier.answer)
+        && !dice.percent(u32::try_from(n.saturating_mul(NUMBER_PERCENT).clamp(0, 100)).unwrap_or(100))
+    {
+        return reject("common_number", n.to_string());
+    }
     let prompt = prompts.say(speaker, &goal, verifier.answer.as_ref(), dice)?;
     if seen.prompts.contains(&prompt) {
         return reject("same_prompt", prompt);

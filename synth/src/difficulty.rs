@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use terrarium_envs::task::Difficulty;
 
 /// The difficulty of a solved goal. A demand of a plan counts as two conditions, a row to choose as one, a rule of the policy as one; of
-/// a plan, every row that could be chosen distracts. The score is `depth + calls / 2 + writes + distinct tools / 2 + conditions / 2 +
+/// a plan, every row that could be chosen distracts. The score is `depth + calls + writes + distinct tools / 2 + conditions / 2 +
 /// ln(1 + distractors)`, rounded to hundredths.
 pub fn measure(goal: &Goal, solution: &Solution, describer: &Describer<'_>) -> Difficulty {
     let calls = solution.trace.calls.len() as u32 + 1;
@@ -46,7 +46,7 @@ pub fn measure(goal: &Goal, solution: &Solution, describer: &Describer<'_>) -> D
         });
     }
     let score = f64::from(depth)
-        + f64::from(calls) / 2.0
+        + f64::from(calls)
         + f64::from(writes)
         + f64::from(tools) / 2.0
         + conditions as f64 / 2.0

@@ -4,4 +4,6 @@ pub mod demand;
 pub mod grammar;
 pub mod phrase;
 pub mod prompts;
+pub mod question;
+pub mod request;
 pub mod values;

@@ -1,15 +1,14 @@
-//! Descriptions, questions and calls in words. The words say exactly what the goal says: every condition and every value is there.
+//! Descriptions in words. The words say exactly what the goal says: every condition and every value is there.
 
 use crate::say::grammar::{article, be, fill, pluralise, superlative};
 use crate::say::values;
 use crate::seed::Dice;
 use crate::tasks::describe::called_columns;
-use crate::tasks::goal::{Argument, Call, Case, Condition, Description, Query, Step, Test};
-use crate::tasks::policy::{counted_table, grounds};
+use crate::tasks::goal::{Condition, Description, Test};
 use crate::tasks::reject::{Verdict, reject};
-use crate::tasks::rows::{column_id, table_id, target};
+use crate::tasks::rows::{column_id, table_id};
 use crate::vary::data::{inner, scalar};
-use terrarium_tools::suite::{Column, Effect, Source, Suite, Table};
+use terrarium_tools::suite::{Column, Source, Suite, Table};
 use terrarium_tools::types::{TableId, Type};
 use terrarium_tools::value::Value;
 
@@ -20,7 +19,7 @@ pub struct Speaker<'a> {
 }
 
 /// Whether a description takes many words: an extreme, or what another suite says.
-fn winding(description: &Description) -> bool {
+pub(super) fn winding(description: &Description) -> bool {
     let mut found = false;
     description.walk(&mut |d| {
         found |= d.extremum.is_some() || d.conditions.iter().any(|c| matches!(c.test, Test::Shared { .. }));
@@ -30,7 +29,7 @@ fn winding(description: &Description) -> bool {
 
 /// How a relation is said.
 #[derive(Clone, Copy)]
-enum Relation {
+pub(super) enum Relation {
     Below,
     AtMost,
     Above,
@@ -38,7 +37,7 @@ enum Relation {
 }
 
 impl Speaker<'_> {
-    fn table(&self, description: &Description) -> Verdict<(TableId, &Table)> {
+    pub(super) fn table(&self, description: &Description) -> Verdict<(TableId, &Table)> {
         let table = table_id(self.suite, &description.table)?;
         Ok((table, &self.suite.tables[table]))
     }
@@ -108,7 +107,7 @@ impl Speaker<'_> {
     }
 
     /// Some row of a set: `a member on the student tier`.
-    fn some(&self, description: &Description, dice: &mut Dice) -> Verdict<String> {
+    pub(super) fn some(&self, description: &Description, dice: &mut Dice) -> Verdict<String> {
         let (_, table) = self.table(description)?;
         let phrases = self.phrases(table, &description.conditions, false, dice)?;
         Ok(format!("{} {} {phrases}", article(&table.label), table.label).trim_end().to_owned())
@@ -229,7 +228,7 @@ impl Speaker<'_> {
         format!("whose {} {} {relation}{text}", column.label, be(&column.label))
     }
 
-    fn value(&self, column: &Column, value: &Value) -> String {
+    pub(super) fn value(&self, column: &Column, value: &Value) -> String {
         values::quoted(self.suite, &column.ty, Some(&column.source), value)
     }
 
@@ -277,283 +276,9 @@ impl Speaker<'_> {
         }
         format!("whose {} {} {} {text}", column.label, be(&column.label), relation_word(is_date, relation))
     }
-
-    /// What is asked for, as a noun phrase: `the due date of the loan ...`.
-    pub fn wanted(&self, query: &Query, dice: &mut Dice) -> Verdict<String> {
-        Ok(match query {
-            Query::Lookup { of, path, column } => {
-                let mut table = table_id(self.suite, &of.table)?;
-                let mut text = self.entity(of, dice)?;
-                for hop in path {
-                    let reference = &self.suite.tables[table].columns[column_id(&self.suite.tables[table], hop)?];
-                    text = format!("the {} of {text}", reference.label);
-                    let Some(next) = target(&reference.ty) else { return reject("unknown_name", hop) };
-                    table = next;
-                }
-                let column = &self.suite.tables[table].columns[column_id(&self.suite.tables[table], column)?];
-                format!("the {} of {text}", column.label)
-            }
-            Query::Count(of) => format!("the number of {}", self.plural(of, dice)?),
-            Query::Sum { of, column } => {
-                let (label, all) = (self.label(of, column)?, self.plural(of, dice)?);
-                if label.contains("total") || label.contains("sum") {
-                    format!("the {label} of all {all} together")
-                } else {
-                    format!("the total {label} of all {all}")
-                }
-            }
-            Query::Extreme { of, extremum } => {
-                let (_, table) = self.table(of)?;
-                let column = &table.columns[column_id(table, &extremum.column)?];
-                let superlative = superlative(column, extremum.greatest);
-                format!("the {superlative} {} among the {}", column.label, self.plural(of, dice)?)
-            }
-            Query::Names { of, column } => {
-                let label = self.label(of, column)?;
-                format!("the {} of all {}", plural_noun(label), self.plural(of, dice)?)
-            }
-            Query::MostReferred { of, by, column } => {
-                let other = self.referred(of, by)?;
-                let label = &other.columns[column_id(other, column)?].label;
-                format!("the {label} of the {} with the most {}", self.role(of, by)?, self.plural(of, dice)?)
-            }
-            Query::Apart { left, right, column } => {
-                let (_, table) = self.table(left)?;
-                let column = &table.columns[column_id(table, column)?];
-                let (left, right) = (self.entity(left, dice)?, self.entity(right, dice)?);
-                if *scalar(&column.ty) == Type::Date {
-                    format!("the number of days between the {0} of {left} and the {0} of {right}", column.label)
-                } else {
-                    format!("the difference between the {0} of {left} and the {0} of {right}", column.label)
-                }
-            }
-        })
-    }
-
-    /// Whether a question asks for a person under another word than `name`: the farmer of a farm.
-    fn asks_person(&self, query: &Query) -> bool {
-        let Query::Lookup { of, path, column } = query else { return false };
-        let mut table = self.table(of).map(|(_, t)| t).ok();
-        for hop in path {
-            let next = table.and_then(|t| target(&t.columns[column_id(t, hop).ok()?].ty));
-            table = next.map(|t| &self.suite.tables[t]);
-        }
-        let column = table.and_then(|t| Some(&t.columns[column_id(t, column).ok()?]));
-        column.is_some_and(|c| *inner(&c.source) == Source::PersonName && !c.label.contains("name"))
-    }
-
-    /// Whether a question asks for a number of days.
-    pub fn asks_days(&self, query: &Query) -> bool {
-        let Query::Apart { left, column, .. } = query else { return false };
-        let table = self.table(left).ok();
-        table.is_some_and(|(_, t)| column_id(t, column).is_ok_and(|c| *scalar(&t.columns[c].ty) == Type::Date))
-    }
-
-    /// The question, with a question mark.
-    pub fn question(&self, query: &Query, dice: &mut Dice) -> Verdict<String> {
-        Ok(match query {
-            Query::Count(of) => format!("how many {} are there?", self.plural(of, dice)?),
-            Query::MostReferred { of, by, .. } => {
-                format!("which {} has the most {}?", self.role(of, by)?, self.plural(of, dice)?)
-            }
-            Query::Lookup { of, path, column } if path.is_empty() && of.extremum.is_some() => {
-                let (_, table) = self.table(of)?;
-                let (Some(extremum), Some(name)) = (&of.extremum, crate::tasks::describe::naming_column(table)) else {
-                    return self.plain_question(query, dice);
-                };
-                if table.columns[name].name != *column {
-                    return self.plain_question(query, dice);
-                }
-                let phrases = self.phrases(table, &of.conditions, false, dice)?;
-                let key = &table.columns[column_id(table, &extremum.column)?];
-                format!(
-                    "which {} {phrases} has the {} {}?",
-                    table.label,
-                    superlative(key, extremum.greatest),
-                    key.label
-                )
-            }
-            other => self.plain_question(other, dice)?,
-        })
-    }
-
-    fn plain_question(&self, query: &Query, dice: &mut Dice) -> Verdict<String> {
-        let wanted = self.wanted(query, dice)?;
-        let plural = match query {
-            Query::Names { .. } => true,
-            Query::Lookup { of, path, column } => {
-                let mut table = table_id(self.suite, &of.table)?;
-                for hop in path {
-                    let columns = &self.suite.tables[table].columns;
-                    table = target(&columns[column_id(&self.suite.tables[table], hop)?].ty).unwrap_or(table);
-                }
-                let definition = &self.suite.tables[table];
-                be(&definition.columns[column_id(definition, column)?].label) == "are"
-            }
-            Query::Sum { of, column } => be(self.label(of, column)?) == "are",
-            _ => false,
-        };
-        if self.asks_person(query) {
-            return Ok(format!("who is {wanted}?"));
-        }
-        Ok(format!("what {} {wanted}?", if plural { "are" } else { "is" }))
-    }
-
-    fn label(&self, of: &Description, column: &str) -> Verdict<&str> {
-        let (_, table) = self.table(of)?;
-        Ok(&table.columns[column_id(table, column)?].label)
-    }
-
-    fn referred(&self, of: &Description, by: &str) -> Verdict<&Table> {
-        let (_, table) = self.table(of)?;
-        match target(&table.columns[column_id(table, by)?].ty) {
-            Some(other) => Ok(&self.suite.tables[other]),
-            None => reject("unknown_name", by),
-        }
-    }
-
-    /// What a reference is called: its label, or the label of the table referred to.
-    fn role(&self, of: &Description, by: &str) -> Verdict<&str> {
-        let label = self.label(of, by)?;
-        Ok(if label.is_empty() { &self.referred(of, by)?.label } else { label })
-    }
-
-    /// A step as an imperative phrase, without a full stop.
-    pub fn step(&self, step: &Step, dice: &mut Dice) -> Verdict<String> {
-        match step {
-            Step::Call(call) => self.call(call, None, dice),
-            Step::Each { rows, call } => {
-                let each = self.each(rows, dice)?;
-                self.call(call, Some(&each), dice)
-            }
-            Step::If { of, condition, then, otherwise } => {
-                let (_, table) = self.table(of)?;
-                let column = &table.columns[column_id(table, &condition.column)?];
-                let entity = self.entity(of, dice)?;
-                let label = &column.label;
-                let is_date = *scalar(&column.ty) == Type::Date;
-                let what = match &condition.test {
-                    Test::Is(value) => self.value(column, value),
-                    Test::Below(v) => format!("{} {}", relation_word(is_date, Relation::Below), self.value(column, v)),
-                    Test::AtMost(v) => {
-                        format!("{} {}", relation_word(is_date, Relation::AtMost), self.value(column, v))
-                    }
-                    Test::Above(v) => format!("{} {}", relation_word(is_date, Relation::Above), self.value(column, v)),
-                    Test::AtLeast(v) => {
-                        format!("{} {}", relation_word(is_date, Relation::AtLeast), self.value(column, v))
-                    }
-                    Test::Of(_) | Test::Shared { .. } | Test::Missing | Test::Present => {
-                        return reject("unsayable", "a condition of a branch");
-                    }
-                };
-                let (then, otherwise) = (self.call(then, None, dice)?, self.call(otherwise, None, dice)?);
-                let be = be(label);
-                Ok(format!("if the {label} of {entity} {be} {what}, {then}; otherwise, {otherwise}"))
-            }
-        }
-    }
-
-    /// A claim and what puts a record right that breaks it: `no loan that is still out may be due before 3 March 2026`, `mark the
-    /// loan as returned`.
-    pub fn claim(&self, step: &Step, dice: &mut Dice) -> Verdict<(String, String)> {
-        let Step::Each { rows, call } = step else { return reject("unsayable", "a claim about one record") };
-        let (_, table) = self.table(rows)?;
-        let phrases = self.phrases(table, &rows.conditions, false, dice)?;
-        let claim = format!("there should be no {} {phrases}", table.label);
-        Ok((claim, self.call(call, Some(&format!("the {}", table.label)), dice)?))
-    }
-
-    /// What a refusal must give as evidence. It is the same whether the rule forbids the request or not.
-    pub fn evidence(&self, case: &Case) -> Verdict<String> {
-        let tool = self.suite.tools.iter().find(|t| t.name == case.request.tool);
-        let Some(grounds) = tool.and_then(|t| t.needs.get(case.need)).and_then(grounds) else {
-            return reject("no_evidence", &case.request.tool);
-        };
-        Ok(match (counted_table(&grounds), scalar(&grounds.ty)) {
-            (Some(table), _) => format!("the ids of the {} that the rule counts", self.suite.tables[table].plural),
-            (None, Type::Money) => "the amount on record that breaks it".to_owned(),
-            (None, Type::Date) => "the date on record that breaks it".to_owned(),
-            _ => "the number on record that breaks it".to_owned(),
-        })
-    }
-
-    fn call(&self, call: &Call, each: Option<&str>, dice: &mut Dice) -> Verdict<String> {
-        let Some(tool) = self.suite.tools.iter().find(|t| t.name == call.tool) else {
-            return reject("unknown_name", &call.tool);
-        };
-        let function = &self.suite.functions[tool.function];
-        let long = call.arguments.iter().filter(|(_, a)| matches!(a, Argument::Entity(d) if winding(d))).count();
-        if long > 1 {
-            return reject("unsayable", "two long descriptions in one sentence");
-        }
-        let mut text = call.ask.clone();
-        for (name, argument) in &call.arguments {
-            let Some(parameter) = function.parameters.iter().position(|p| p.name == *name) else {
-                return reject("unknown_name", name);
-            };
-            let hole = format!("{{{name}}}");
-            let said = match argument {
-                Argument::Entity(description) => self.entity(description, dice)?,
-                Argument::Each => each.unwrap_or_default().to_owned(),
-                Argument::Created(_) => match &function.parameters[parameter].ty {
-                    Type::Key(table) => format!("the new {}", self.suite.tables[*table].label),
-                    _ => return reject("unsayable", "a created row"),
-                },
-                Argument::Value(value) => {
-                    let source = source_of(self.suite, call, parameter);
-                    let quoted_already = text.contains(&format!("“{hole}")) || text.contains(&format!("\"{hole}"));
-                    let ty = &function.parameters[parameter].ty;
-                    if quoted_already {
-                        values::plain(self.suite, ty, value)
-                    } else {
-                        values::quoted(self.suite, ty, source, value)
-                    }
-                }
-                Argument::Computed(query) => self.wanted(query, dice)?,
-                Argument::Shifted { column, by, .. } => self.shifted(call, tool.effects.as_slice(), column, *by)?,
-            };
-            // Whatever follows a long description would be said of its last noun.
-            let after = text.split_once(&hole).map_or("", |(_, after)| after);
-            if matches!(argument, Argument::Entity(d) if winding(d)) && after.starts_with(' ') {
-                return reject("unsayable", "a long description in the middle of a sentence");
-            }
-            if !text.contains(&hole) {
-                return reject("unsayable", format!("`{}` does not mention `{name}`", call.ask));
-            }
-            // A number before a plural noun: `{extra_days} days` with 1.
-            text = match argument {
-                Argument::Value(Value::Int(1)) => fill(&text.replacen(&hole, "{}", 1), "1"),
-                _ => text.replacen(&hole, &said, 1),
-            };
-        }
-        if text.contains('{') {
-            return reject("unsayable", format!("`{}` mentions more than is given", call.ask));
-        }
-        Ok(text)
-    }
-
-    fn shifted(&self, call: &Call, effects: &[Effect], column: &str, by: i64) -> Verdict<String> {
-        for effect in effects {
-            if let Effect::Update { table, .. } = effect
-                && let Ok(index) = column_id(&self.suite.tables[*table], column)
-            {
-                let column = &self.suite.tables[*table].columns[index];
-                let amount = by.unsigned_abs();
-                let sign = if by < 0 { "minus" } else { "plus" };
-                let amount = match scalar(&column.ty) {
-                    Type::Money => values::money(amount as i64),
-                    Type::Date if amount == 1 => "1 day".to_owned(),
-                    Type::Date => format!("{amount} days"),
-                    _ => amount.to_string(),
-                };
-                return Ok(format!("the present {} {sign} {amount}", column.label));
-            }
-        }
-        reject("unsayable", &call.tool)
-    }
 }
 
-fn relation_word(is_date: bool, relation: Relation) -> &'static str {
+pub(super) fn relation_word(is_date: bool, relation: Relation) -> &'static str {
     match (is_date, relation) {
         (true, Relation::Below) => "before",
         (true, Relation::AtMost) => "on or before",
@@ -579,9 +304,4 @@ pub(super) fn plural_noun(noun: &str) -> String {
         format!("{head}s")
     };
     format!("{head}{tail}")
-}
-
-fn source_of<'a>(suite: &'a Suite, call: &Call, parameter: usize) -> Option<&'a Source> {
-    let tool = suite.tools.iter().position(|t| t.name == call.tool)?;
-    crate::tasks::arguments::source_of(suite, tool, parameter)
 }

@@ -50,7 +50,12 @@ impl Toolbox<'_> {
         for place in &places {
             wanted.push(column_id(definition, place.via.as_ref().unwrap_or(&place.column))?);
         }
-        let found = self.find(&of, &wanted)?;
+        // A solver that looks at one row at a time still sees the list, but never takes a choice back.
+        let greedy = self.effort.rows == 1;
+        let rows = std::mem::replace(&mut self.effort.rows, usize::MAX);
+        let found = self.find(&of, &wanted);
+        self.effort.rows = rows;
+        let found = found?;
         for place in &places {
             if let Some(via) = &place.via
                 && let Some(to) = target(&definition.columns[column_id(definition, via)?].ty)
@@ -77,7 +82,10 @@ impl Toolbox<'_> {
         }
         let search = Search { choice, places: &places, options: &options };
         let (mut plan, mut steps) = (Vec::new(), 0);
-        if !search.go(&mut plan, &mut steps) {
+        if greedy {
+            search.first_fit(&mut plan);
+        }
+        if !(plan.len() == choice.slots || !greedy && search.go(&mut plan, &mut steps)) {
             return reject("no_plan", format!("{steps} rows tried"));
         }
         let used = plan.iter().flat_map(|o| options[*o].calls.iter().copied()).collect();
@@ -114,6 +122,19 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// The first row that still fits, slot by slot.
+    fn first_fit(&self, plan: &mut Vec<usize>) {
+        for next in 0..self.options.len() {
+            if plan.len() == self.choice.slots {
+                return;
+            }
+            plan.push(next);
+            if !self.choice.demands.iter().all(|d| self.still(d, plan)) {
+                plan.pop();
+            }
+        }
+    }
+
     fn go(&self, plan: &mut Vec<usize>, steps: &mut usize) -> bool {
         if plan.len() == self.choice.slots {
             return true;

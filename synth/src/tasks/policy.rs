@@ -19,6 +19,8 @@ use terrarium_tools::value::Value;
 const BREAKING_DRAWS_MAX: usize = 60;
 /// Draws of a call to make instead.
 const OTHERWISE_DRAWS_MAX: usize = 4;
+/// Numbers below this make no evidence: whoever refuses everything would guess them.
+const GUESSED_BELOW: i64 = 4;
 /// Records that a rule may count against a request.
 const RECORDS_MAX: usize = 8;
 
@@ -122,6 +124,8 @@ pub fn counted_table(grounds: &Expr) -> Option<TableId> {
 /// A value as evidence.
 pub fn evidence_of(value: Value) -> Verdict<Answer> {
     match value {
+        Value::Int(n) if (0..GUESSED_BELOW).contains(&n) => reject("no_evidence", format!("{n} is easily guessed")),
+        Value::Money(0) => reject("no_evidence", "nothing is easily guessed"),
         Value::Int(n) => Ok(Answer::Integer(n)),
         Value::Money(cents) => Ok(Answer::Money(cents)),
         Value::Date(day) => Ok(Answer::Date(day)),
