@@ -68,7 +68,7 @@ fn the_embedded_models_episodes_end_in_many_ways_and_keep_their_tokens() {
     desk.run(&["synth", "--envs", "6", "--tasks", "60", "--seed", "7", "--json", "-q"]).json();
     let select = ["--max-tools", "6", "--max-prompt", "2400", "--tasks", "8", "--group", "2", "--json", "-q"];
     let free = [&["rollout", "--policy", "dsa", "--max-tokens", "24"][..], &select].concat();
-    let held = ["rollout", "--policy", "dsa-constrained", "--max-turns", "5", "--window", "3200"];
+    let held = ["rollout", "--policy", "dsa-constrained", "--max-turns", "2", "--window", "3200"];
     let (free, held) = (desk.run(&free).json(), desk.run(&[&held[..], &select].concat()).json());
     let mut outcomes: Vec<&String> =
         [&free, &held].iter().flat_map(|run| run["outcomes"].as_object().expect("outcomes").keys()).collect();
