@@ -43,7 +43,7 @@ fn every_suite_checks() {
     for suite in &suites {
         let writes = suite.tools.iter().filter(|t| t.writes).count();
         let finds = suite.tools.iter().filter(|t| t.finds.is_some()).count();
-        assert!(suite.tables.len() >= 4 && writes >= 5 && finds >= 5, "{}: {writes} write, {finds} find", suite.name);
+        assert!(suite.tables.len() >= 4 && writes >= 5 && finds >= 4, "{}: {writes} write, {finds} find", suite.name);
         assert!(!suite.parameters.is_empty() && suite.policy.contains('{'), "{}: a policy with parameters", suite.name);
         for parameter in &suite.parameters {
             assert!(parameter.choices.len() > 1, "{}: {} does not vary", suite.name, parameter.name);
