@@ -188,7 +188,7 @@ pub enum SuiteCommand {
     after_help = "Examples:\n  terrarium rollout --policy expert\n  terrarium rollout --policy noisy-expert --group 4 --faults 10 --user scripted\n  terrarium rollout --policy random --split train --tasks 100 --group 4\n  terrarium rollout --policy dsa --tasks 20\n  TERRARIUM_API_KEY=... terrarium rollout --policy openai:http://127.0.0.1:8000/v1#my-model --concurrency 64 --stream\n  terrarium rollout --policy random --group 8 --fork TASK@expert#0@3\n\nStopped or killed, the same command resumes: stored episodes are not run again (--retry: but those that broke are)."
 )]
 pub struct RolloutArgs {
-    /// expert | noisy-expert | noop | random | dsa[:DIR] | dsa-constrained[:DIR] (says nothing but valid calls) | openai:URL#MODEL
+    /// expert | noisy-expert | noop | random | dsa | dsa:DIR | dsa-constrained | dsa-constrained:DIR (nothing but valid calls) | openai:URL#MODEL
     #[arg(long)]
     pub policy: String,
     #[command(flatten)]
@@ -312,7 +312,7 @@ pub struct BudgetArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  terrarium eval --policy random --split test_suite -k 4")]
 pub struct EvalArgs {
-    /// expert | noisy-expert | noop | random | dsa[:DIR] | dsa-constrained[:DIR] (says nothing but valid calls) | openai:URL#MODEL
+    /// expert | noisy-expert | noop | random | dsa | dsa:DIR | dsa-constrained | dsa-constrained:DIR (nothing but valid calls) | openai:URL#MODEL
     #[arg(long)]
     pub policy: String,
     #[command(flatten)]
