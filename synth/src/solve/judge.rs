@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use terrarium_tools::tree::{BinaryOp, Expr, ExprKind, Iterable};
 use terrarium_tools::types::{LocalId, TableId};
 use terrarium_tools::value::Value;
+use terrarium_tools::visit::children;
 
 /// What an expression comes to.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,32 +53,7 @@ pub fn mentioned(expr: &Expr, parameters: usize) -> BTreeSet<LocalId> {
 
 fn walk(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
     visit(expr);
-    let children: Vec<&Expr> = match &expr.kind {
-        ExprKind::Column { row: inner, .. }
-        | ExprKind::RowKey(inner)
-        | ExprKind::Some(inner)
-        | ExprKind::Unwrap(inner)
-        | ExprKind::IsNone(inner)
-        | ExprKind::Get { key: inner, .. }
-        | ExprKind::Find { key: inner, .. }
-        | ExprKind::Negate(inner)
-        | ExprKind::Not(inner)
-        | ExprKind::Len(inner)
-        | ExprKind::Sum(inner)
-        | ExprKind::AnyAll { list: inner, .. }
-        | ExprKind::Extreme { list: inner, .. }
-        | ExprKind::StrMap { text: inner, .. } => vec![inner],
-        ExprKind::Binary { left, right, .. } | ExprKind::And(left, right) | ExprKind::Or(left, right) => {
-            vec![left, right]
-        }
-        ExprKind::Percent { value, percent } => vec![value, percent],
-        ExprKind::InList { item, list } => vec![item, list],
-        ExprKind::Conditional { condition, then, otherwise } => vec![condition, then, otherwise],
-        ExprKind::List(items) => items.iter().collect(),
-        ExprKind::Comprehension { condition, value, .. } => condition.iter().chain([value]).map(|e| &**e).collect(),
-        _ => Vec::new(),
-    };
-    for child in children {
+    for child in children(expr) {
         walk(child, visit);
     }
 }

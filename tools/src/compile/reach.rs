@@ -3,8 +3,9 @@
 use crate::error::{Error, Result};
 use crate::suite::Suite;
 use crate::surface::Surface;
-use crate::tree::{Expr, ExprKind, Iterable, Otherwise, Statement};
+use crate::tree::{Expr, ExprKind, Statement};
 use crate::types::FunctionId;
+use crate::visit::{children, iterated};
 
 /// What the walks found.
 pub(crate) struct Reach {
@@ -127,7 +128,7 @@ pub(crate) fn statements(body: &[Statement], look: &mut dyn FnMut(Node)) {
                 statements(otherwise, look);
             }
             Statement::For { iterable: over, body, .. } => {
-                iterable(over, look);
+                iterated(over).into_iter().for_each(|part| expr(part, look));
                 statements(body, look);
             }
             Statement::Break | Statement::Continue | Statement::Return(None) => {}
@@ -142,85 +143,8 @@ pub(crate) fn statements(body: &[Statement], look: &mut dyn FnMut(Node)) {
     }
 }
 
-fn iterable(over: &Iterable, look: &mut dyn FnMut(Node)) {
-    match over {
-        Iterable::Table(_) => {}
-        Iterable::List(list) | Iterable::Unpack { list, .. } => expr(list, look),
-        Iterable::Range { start, stop } => {
-            expr(start, look);
-            expr(stop, look);
-        }
-    }
-}
-
 /// Calls `look` for an expression and all within it.
 pub(crate) fn expr(e: &Expr, look: &mut dyn FnMut(Node)) {
     look(Node::Expr(e));
-    match &e.kind {
-        ExprKind::Literal(_) | ExprKind::Local(_) | ExprKind::Parameter(_) | ExprKind::Today => {}
-        ExprKind::Column { row: inner, .. }
-        | ExprKind::Field { record: inner, .. }
-        | ExprKind::RowKey(inner)
-        | ExprKind::Some(inner)
-        | ExprKind::Unwrap(inner)
-        | ExprKind::IsNone(inner)
-        | ExprKind::Get { key: inner, .. }
-        | ExprKind::Find { key: inner, .. }
-        | ExprKind::Negate(inner)
-        | ExprKind::Not(inner)
-        | ExprKind::Len(inner)
-        | ExprKind::Sum(inner)
-        | ExprKind::Extreme { list: inner, .. }
-        | ExprKind::AnyAll { list: inner, .. }
-        | ExprKind::StrMap { text: inner, .. }
-        | ExprKind::Part { tuple: inner, .. }
-        | ExprKind::Enumerate { list: inner, .. }
-        | ExprKind::DictOf(inner)
-        | ExprKind::Items(inner)
-        | ExprKind::IntToFloat(inner) => expr(inner, look),
-        ExprKind::Record { fields: parts, .. }
-        | ExprKind::List(parts)
-        | ExprKind::Call { arguments: parts, .. }
-        | ExprKind::Insert { values: parts, .. }
-        | ExprKind::Format(parts)
-        | ExprKind::Tuple(parts)
-        | ExprKind::Zip(parts)
-        | ExprKind::Builtin { operands: parts, .. } => parts.iter().for_each(|part| expr(part, look)),
-        ExprKind::Comprehension { iterable: over, condition, value, .. } => {
-            iterable(over, look);
-            if let Some(condition) = condition {
-                expr(condition, look);
-            }
-            expr(value, look);
-        }
-        ExprKind::Binary { left: a, right: b, .. }
-        | ExprKind::And(a, b)
-        | ExprKind::Or(a, b)
-        | ExprKind::Sorted { list: a, key: b, .. }
-        | ExprKind::Index { list: a, index: b }
-        | ExprKind::InList { item: a, list: b }
-        | ExprKind::InDict { key: a, dict: b }
-        | ExprKind::InStr { part: a, text: b }
-        | ExprKind::StrTest { text: a, part: b, .. }
-        | ExprKind::Percent { value: a, percent: b } => {
-            expr(a, look);
-            expr(b, look);
-        }
-        ExprKind::Conditional { condition, then, otherwise } => {
-            expr(condition, look);
-            expr(then, look);
-            expr(otherwise, look);
-        }
-        ExprKind::Lookup { dict, key, otherwise } => {
-            expr(dict, look);
-            expr(key, look);
-            if let Otherwise::Value(default) = otherwise {
-                expr(default, look);
-            }
-        }
-        ExprKind::Slice { list, start, stop } => {
-            expr(list, look);
-            start.iter().chain(stop).for_each(|bound| expr(bound, look));
-        }
-    }
+    children(e).into_iter().for_each(|child| expr(child, look));
 }
