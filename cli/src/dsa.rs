@@ -4,7 +4,7 @@
 //! As `dsa-constrained` a grammar lets it say nothing but one call of a tool it has, with arguments of the schema's types.
 //! Tokens, log-probabilities and routed experts of every message are recorded.
 
-use crate::args::AgentArgs;
+use crate::agent_args::AgentArgs;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use serde_json::{Value, json};

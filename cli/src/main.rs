@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 usage. stdout is data, stderr the rest.
 
+mod agent_args;
 mod args;
 mod commands;
 #[cfg(feature = "torch")]

@@ -1,7 +1,7 @@
 //! From what was typed to a policy and the conditions it runs under.
 
 use crate::Usage;
-use crate::args::{AgentArgs, EndpointArgs};
+use crate::agent_args::{AgentArgs, EndpointArgs};
 use anyhow::Result;
 use std::sync::Arc;
 use std::time::Duration;
@@ -216,7 +216,7 @@ fn faults(text: &str) -> Result<FaultPlan, Usage> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::ConditionArgs;
+    use crate::agent_args::ConditionArgs;
 
     fn read(conditions: ConditionArgs) -> Result<Surroundings> {
         surroundings(&AgentArgs { conditions, ..AgentArgs::default() }, None)

@@ -1,6 +1,7 @@
 //! `terrarium demo`: the whole story in a minute. Every step is what its own command does.
 
-use crate::args::{AgentArgs, DemoArgs, Global, Select, SynthArgs};
+use crate::agent_args::AgentArgs;
+use crate::args::{DemoArgs, Global, Select, SynthArgs};
 use crate::commands::rollout::{Plan, Rolled, roll};
 use crate::commands::{synth, verify};
 use crate::{Ending, output};

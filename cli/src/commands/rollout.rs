@@ -1,6 +1,7 @@
 //! `terrarium rollout`: run a policy on tasks and store every episode.
 
-use crate::args::{AgentArgs, Global, RolloutArgs, Select};
+use crate::agent_args::AgentArgs;
+use crate::args::{Global, RolloutArgs, Select};
 use crate::commands::show::find_episode;
 use crate::jobs::{self, Jobs};
 use crate::policy::{Chosen, Named, surroundings};
