@@ -290,5 +290,5 @@ fn did_you_mean(name: &str, known: &[&str]) -> String {
         (distance <= 1 + k.len() / 3 || k.contains(name) || name.contains(*k)).then_some(distance)
     };
     let best = known.iter().filter_map(|k| near(k).map(|d| (d, *k))).min_by_key(|(d, _)| *d);
-    best.map_or_else(String::new, |(_, k)| format!("; did you mean \"{k}\"?"))
+    best.map_or_else(String::new, |(_, k)| format!(" (did you mean \"{k}\"?)"))
 }

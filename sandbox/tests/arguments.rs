@@ -59,7 +59,7 @@ fn messages_say_what_is_wrong() {
             let id = a.as_object_mut().expect("map").shift_remove("customer_id").expect("id");
             a["customer"] = id;
         },
-        &format!("unknown argument \"customer\"; did you mean \"customer_id\"?; {takes}"),
+        &format!("unknown argument \"customer\" (did you mean \"customer_id\"?); {takes}"),
     );
     check(
         &|a| drop(a.as_object_mut().expect("map").shift_remove("due")),
@@ -75,7 +75,7 @@ fn messages_say_what_is_wrong() {
     );
     check(
         &|a| a["status"] = json!("returned"),
-        "status: expected one of \"open\", \"shipped\", \"returned_late\", found \"returned\"; did you mean \"returned_late\"?",
+        "status: expected one of \"open\", \"shipped\", \"returned_late\", found \"returned\" (did you mean \"returned_late\"?)",
     );
     check(&|a| a["status"] = json!(1), "status: expected one of \"open\", \"shipped\", \"returned_late\", found 1");
     check(&|a| a["lines"][0]["count"] = json!(256), "lines[0].count: 256 is outside 0..=255");
@@ -86,7 +86,7 @@ fn messages_say_what_is_wrong() {
     check(&|a| a["lines"][0]["note"] = Value::Null, "");
     check(
         &|a| a["lines"][0]["notes"] = json!(1),
-        "lines[0]: unknown field \"notes\"; did you mean \"note\"?; expected fields are product_id, count, note",
+        "lines[0]: unknown field \"notes\" (did you mean \"note\"?); expected fields are product_id, count, note",
     );
     check(&|a| a["lines"] = json!([{"product_id": "P"}]), "lines[0]: missing field \"count\": expected an integer");
     check(&|a| a["lines"] = json!({}), "lines: expected a list, found an object");
@@ -96,7 +96,7 @@ fn messages_say_what_is_wrong() {
     check(&|a| a["payment"] = json!({"card": 1234}), "payment.card: expected a string, found 1234");
     check(
         &|a| a["payment"] = json!("cahs"),
-        "payment: expected one of the cases cash, card, found \"cahs\"; did you mean \"cash\"?",
+        "payment: expected one of the cases cash, card, found \"cahs\" (did you mean \"cash\"?)",
     );
     check(&|a| a["extras"] = json!(["express", "gift_wrap"]), "");
     check(&|a| a["extras"] = json!(["fast"]), "extras[0]: expected one of \"gift_wrap\", \"express\", found \"fast\"");
@@ -119,7 +119,7 @@ fn unknown_tools_and_needless_arguments() {
         let outcome = call(&mut guest, tool, arguments).outcome;
         assert_eq!(outcome, CallOutcome::BadArguments { message: expected.to_owned() });
     };
-    check("oder", json!({}), "unknown tool \"oder\"; did you mean \"order\"?");
+    check("oder", json!({}), "unknown tool \"oder\" (did you mean \"order\"?)");
     check("refund_everything", json!({}), "unknown tool \"refund_everything\"");
     check("ping", json!({"x": 1}), "unknown argument \"x\"; ping takes no arguments");
     check("ping", Value::Null, "expected an object with the arguments of ping, found null");

@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::library::ParsedSuite;
+use crate::say::grammar::article;
 use crate::seed::Dice;
 use crate::tasks::across::Link;
 use crate::tasks::describe::naming_column;
@@ -126,8 +127,9 @@ fn joined(parts: &[&ParsedSuite], ties: &[(TableId, usize, TableId)]) -> (Parsed
             tables[table].called = format!("the {} {{{name}}}", tables[table].label);
         }
         let who = if is_person(&tables[there]) { "person" } else { "company" };
-        let line =
-            format!("\nA {} and a {} with the same name are the same {who}.", tables[*here].label, tables[there].label);
+        let (one, other) = (&tables[*here].label, &tables[there].label);
+        let (a, an) = (if article(one) == "an" { "An" } else { "A" }, article(other));
+        let line = format!("\n{a} {one} and {an} {other} with the same name are the same {who}.");
         whole.suite.policy.push_str(&line);
     }
     let mut hasher = blake3::Hasher::new();

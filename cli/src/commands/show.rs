@@ -3,7 +3,7 @@
 use crate::args::{Global, ShowCommand};
 use crate::commands::report;
 use crate::{Ending, Usage, output};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use terrarium_dataset::{EpisodeFilter, Store, TaskFilter};
 use terrarium_envs::certificate::MutantRuns;
@@ -12,6 +12,7 @@ use terrarium_envs::episode::{Episode, EpisodeKey, Step};
 use terrarium_envs::message::Message;
 use terrarium_envs::task::Task;
 use terrarium_envs::verifier::Check;
+use terrarium_sandbox::{RowUpdate, StateDiff, TableDiff};
 
 /// Runs the command.
 pub async fn run(global: &Global, command: &ShowCommand) -> Result<Ending> {
@@ -34,7 +35,7 @@ pub async fn run(global: &Global, command: &ShowCommand) -> Result<Ending> {
             let later = store.verdicts(&episode.key).await?;
             let mut json = serde_json::to_value(&episode)?;
             json["rescored"] = serde_json::to_value(&later)?;
-            let mut text = episode_text(&episode);
+            let mut text = episode_text(&episode)?;
             for verdict in &later {
                 let reward = verdict.reward.map_or("none".to_owned(), |r| r.to_string());
                 text.push_str(&format!(
@@ -131,7 +132,7 @@ fn task_text(task: &Task) -> Result<String> {
     Ok(text)
 }
 
-fn episode_text(episode: &Episode) -> String {
+fn episode_text(episode: &Episode) -> Result<String> {
     let key = &episode.key;
     let reward = episode.reward.map_or("none".to_owned(), |r| r.to_string());
     let mut text =
@@ -155,13 +156,13 @@ fn episode_text(episode: &Episode) -> String {
             Message::Tool { call_id, content, .. } => {
                 text.push_str(&format!("<- {content}\n"));
                 if let Some(step) = episode.steps.iter().find(|s| s.call_id == *call_id) {
-                    text.push_str(&step_text(step));
+                    text.push_str(&step_text(step)?);
                 }
             }
         }
     }
     text.push('\n');
-    text + &checks_text(&episode.checks)
+    Ok(text + &checks_text(&episode.checks))
 }
 
 fn checks_text(checks: &[Check]) -> String {
@@ -174,6 +175,37 @@ fn checks_text(checks: &[Check]) -> String {
     text
 }
 
-fn step_text(step: &Step) -> String {
-    if step.diff.is_empty() { String::new() } else { format!("   changed: {}\n", step.diff) }
+/// What a step changed, a line for each row: `~ loan L-7: state active -> returned`, `+ loan {...}`, `- loan {...}`.
+fn step_text(step: &Step) -> Result<String> {
+    let mut text = String::new();
+    if step.diff.is_empty() {
+        return Ok(text);
+    }
+    let diff: StateDiff = serde_json::from_str(&step.diff)
+        .with_context(|| format!("the difference stored with call {} is damaged", step.call_id))?;
+    for TableDiff { table, inserted, updated, deleted } in &diff.tables {
+        for row in inserted {
+            text.push_str(&format!("   + {table} {}\n", serde_json::to_string(row)?));
+        }
+        for RowUpdate { key, before, after } in updated {
+            let changes: Vec<String> = after
+                .iter()
+                .map(|(column, now)| format!("{column} {} -> {}", plain(before.get(column)), plain(Some(now))))
+                .collect();
+            text.push_str(&format!("   ~ {table} {key}: {}\n", changes.join(", ")));
+        }
+        for row in deleted {
+            text.push_str(&format!("   - {table} {}\n", serde_json::to_string(row)?));
+        }
+    }
+    Ok(text)
+}
+
+/// A value as a reader wants it: a text without its quotes, where it has no space.
+fn plain(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => "none".to_owned(),
+        Some(Value::String(text)) if !text.is_empty() && !text.contains(char::is_whitespace) => text.clone(),
+        Some(other) => other.to_string(),
+    }
 }

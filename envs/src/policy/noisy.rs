@@ -104,7 +104,7 @@ impl Agent for Noisy {
         }
         let mut turn = PolicyTurn::default();
         if let Some(slip) = self.slip.take() {
-            turn.content = regret(slip, last_result(situation.messages));
+            turn.content = self.regret(slip, last_result(situation.messages));
         }
         if self.errs.remove(&next)
             && let Some((slip, call)) = self.err(&situation, next)
@@ -140,21 +140,44 @@ fn last_call(messages: &[Message]) -> Option<MessageCall> {
     })
 }
 
-/// What it says when it sees what its mistake led to.
-fn regret(slip: Slip, result: Option<&str>) -> String {
-    let error = result
-        .and_then(|text| serde_json::from_str::<Value>(text).ok())
-        .and_then(|value| Some(value.pointer("/error/message")?.as_str()?.to_owned()));
-    match (slip, error) {
-        (Slip::Again, _) => "I knew that already; on with it.".to_owned(),
-        (Slip::NearMiss, None) => "That is not the one I am looking for. I look again, exactly as asked.".to_owned(),
-        (Slip::TooEarly, Some(error)) => format!("That was too early ({error}). I need the identifier itself."),
-        (_, Some(error)) => format!("The tool refused: {error}. I correct the call."),
-        (_, None) => "That was not what I wanted; I do it properly.".to_owned(),
-    }
+/// A message of a tool as a whole sentence.
+fn sentence(error: &str) -> String {
+    let mut letters = error.trim_end().chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let end = if error.trim_end().ends_with(['.', '?', '!']) { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
 }
 
 impl Noisy {
+    /// What it says when it sees what its mistake led to.
+    fn regret(&mut self, slip: Slip, result: Option<&str>) -> String {
+        let error = result
+            .and_then(|text| serde_json::from_str::<Value>(text).ok())
+            .and_then(|value| Some(sentence(value.pointer("/error/message")?.as_str()?)));
+        let known = ["I knew that already; on with it.", "I had looked that up before.", "Nothing new there; I go on."];
+        let not_it = [
+            "That is not the one I am looking for. I look again, exactly as asked.",
+            "That was the wrong one. I take it from the request, word for word.",
+            "Not what was meant. Once more, with the right one.",
+        ];
+        let early = [
+            "I need the identifier itself.",
+            "I guessed where I should have looked it up.",
+            "A name will not do here; I use the identifier.",
+        ];
+        let refused = ["I correct the call.", "I call it again as it should be.", "That was my mistake; I mend it."];
+        let other = ["That was not what I wanted; I do it properly.", "That did not help; I do it the right way."];
+        let (error, says): (_, &[&str]) = match (slip, error) {
+            (Slip::Again, _) => (None, &known),
+            (Slip::NearMiss, None) => (None, &not_it),
+            (Slip::TooEarly, Some(error)) => (Some(error), &early),
+            (_, Some(error)) => (Some(error), &refused),
+            (_, None) => (None, &other),
+        };
+        let said = says.choose(&mut self.rng).copied().unwrap_or_default();
+        error.map_or_else(|| said.to_owned(), |error| format!("{error} {said}"))
+    }
+
     fn choose_errors(&mut self, from: usize, calls: usize) {
         let mut places: Vec<usize> = (from..calls).collect();
         places.shuffle(&mut self.rng);
@@ -406,8 +429,12 @@ mod tests {
 
     #[test]
     fn regrets_quote_the_error() {
-        let error = r#"{"error":{"code":"not_found","message":"no member X"}}"#;
-        assert!(regret(Slip::TooEarly, Some(error)).contains("no member X"));
-        assert!(regret(Slip::NearMiss, Some("[]")).contains("look again"));
+        let mut noisy =
+            Noisy { rng: stream(0, "noisy expert"), next: None, errs: BTreeSet::new(), slip: None, asked: false };
+        let error = r#"{"error":{"code":"not_found","message":"no member X; did you mean Y?"}}"#;
+        let said = noisy.regret(Slip::TooEarly, Some(error));
+        assert!(said.starts_with("No member X; did you mean Y? ") && said.len() > 40, "{said}");
+        assert!(!noisy.regret(Slip::NearMiss, Some("[]")).contains("error"));
+        assert_eq!(sentence("there is no loan 7"), "There is no loan 7.");
     }
 }
