@@ -12,7 +12,8 @@ use sqlx::{QueryBuilder, Sqlite};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use terrarium_envs::episode::{Episode, EpisodeKey};
-use terrarium_envs::sink::{EpisodeSink, Samples, SinkError};
+use terrarium_envs::error::SinkError;
+use terrarium_envs::sink::{EpisodeSink, Samples};
 
 impl Store {
     /// Stores episodes, all or nothing.

@@ -12,10 +12,11 @@ use std::hint::black_box;
 use std::sync::Arc;
 use terrarium_envs::episode::{Episode, EpisodeKey};
 use terrarium_envs::episode_loop::{Cast, run_episode};
+use terrarium_envs::error::SinkError;
 use terrarium_envs::policy::{Expert, Policy};
 use terrarium_envs::sandbox::{Config, Sandbox};
 use terrarium_envs::scheduler::{Cancel, Job, Options, rollout};
-use terrarium_envs::sink::{EpisodeSink, Samples, SinkError};
+use terrarium_envs::sink::{EpisodeSink, Samples};
 use terrarium_envs::{Loaded, Runner, Setup, run_solution};
 
 struct Drop;

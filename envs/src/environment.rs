@@ -1,6 +1,7 @@
 //! An environment: a suite made particular, ready to run.
 
 use crate::canonical::{canonical_json, short_hash};
+use crate::tool::ToolSpec;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -36,19 +37,6 @@ impl Split {
     pub fn from_name(name: &str) -> Option<Self> {
         Split::ALL.into_iter().find(|s| s.name() == name)
     }
-}
-
-/// A tool as the agent sees it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ToolSpec {
-    /// Name, lower snake case.
-    pub name: String,
-    /// Description.
-    pub description: String,
-    /// JSON Schema of the arguments object.
-    pub parameters: serde_json::Value,
-    /// Whether a call may change the world.
-    pub writes: bool,
 }
 
 /// A runnable environment.

@@ -1,9 +1,10 @@
 //! What can fail on our own side. What an agent, a tool or an endpoint does wrong is an [`crate::outcome::Outcome`], not an error.
 
-use crate::sink::SinkError;
-
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Error of a store of episodes, opaque to the scheduler: it stops the run and is shown to the user.
+pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Failures of this crate.
 #[derive(Debug, thiserror::Error)]

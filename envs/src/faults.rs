@@ -48,8 +48,11 @@ impl Fault {
     }
 }
 
+/// Error code of a call that was not made because the user has just said something.
+pub const SPOKE: &str = "user_spoke";
+
 /// Error codes after which the same call may simply be made again.
-pub const PASSING: [&str; 4] = ["timeout", "rate_limited", "not_carried_out", crate::user::SPOKE];
+pub const PASSING: [&str; 4] = ["timeout", "rate_limited", "not_carried_out", SPOKE];
 
 /// How much trouble, and of which kinds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

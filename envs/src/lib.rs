@@ -26,6 +26,7 @@ pub mod sink;
 pub mod submit;
 pub mod system;
 pub mod task;
+pub mod tool;
 pub mod usage;
 pub mod user;
 pub mod verifier;

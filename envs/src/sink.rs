@@ -1,11 +1,9 @@
 //! Where finished episodes go.
 
 use crate::episode::Episode;
+use crate::error::SinkError;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
-
-/// Error of a sink, opaque to the scheduler: it stops the run and is shown to the user.
-pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A store of episodes. Calls come from one writer task, in completion order.
 #[async_trait]

@@ -1,7 +1,7 @@
 //! The host's own tool: `submit` ends the episode and carries the answer of a question, or a refusal with its grounds. It never
 //! reaches the world.
 
-use crate::environment::ToolSpec;
+use crate::tool::ToolSpec;
 use crate::verifier::{Answer, answer as spelling};
 use serde_json::{Map, Value, json};
 

@@ -2,7 +2,7 @@
 //!
 //! The goal does not change. What the user first says is the task's prompt with one detail replaced by `…` and another by a wrong one
 //! from the same column of the world; the missing detail comes with the first answer, the right one at the latest when the agent is
-//! about to change something: the first write or `submit` is then refused with the code [`SPOKE`] and the correction follows. So an
+//! about to change something: the first write or `submit` is then refused with the code [`SPOKE`](crate::faults::SPOKE) and the correction follows. So an
 //! agent that reads and asks can always solve the task, and one that guesses cannot. What is said when depends on task, world and
 //! seed alone. A language model may word it ([`UserVoice`]); a wording that loses the detail is not used.
 
@@ -14,8 +14,6 @@ use rand::seq::IndexedRandom;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Error code of a call that was not made because the user has just said something.
-pub const SPOKE: &str = "user_spoke";
 /// What stands where a detail was left out.
 const GAP: &str = "…";
 /// Details of a prompt that are looked at.

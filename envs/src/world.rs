@@ -1,10 +1,11 @@
 //! A running world: the one file that calls the sandbox. It knows which tools the environment offers and answers every call, good or
 //! bad, with the JSON text that an agent sees.
 
-use crate::environment::{Environment, ToolSpec};
+use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::nearest::nearest;
 use crate::outcome::Outcome;
+use crate::tool::ToolSpec;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use terrarium_sandbox::{CallOutcome, Instance, Program, Sandbox, Trap};

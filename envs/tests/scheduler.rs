@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use support::{Memory, environment, sandbox, task};
 use terrarium_envs::episode::Episode;
+use terrarium_envs::error::SinkError;
 use terrarium_envs::message::MessageCall;
 use terrarium_envs::outcome::Outcome;
 use terrarium_envs::policy::{Agent, Expert, Noop, Policy, PolicyFailure, PolicyTurn, Random, SharedPolicy, Situation};
 use terrarium_envs::scheduler::{Cancel, Job, Options, Summary, episode_seed, rollout};
-use terrarium_envs::sink::{EpisodeSink, Samples, SinkError};
+use terrarium_envs::sink::{EpisodeSink, Samples};
 use terrarium_envs::{Error, Result};
 
 fn jobs(environments: u64, tasks: i64, group: u32) -> Vec<Job> {

@@ -8,9 +8,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
-use terrarium_envs::environment::{Environment, Split, ToolSpec, component_digest, environment_id};
+use terrarium_envs::environment::{Environment, Split, component_digest, environment_id};
 use terrarium_envs::runner::{Runner, run_solution};
 use terrarium_envs::task::ToolCall;
+use terrarium_envs::tool::ToolSpec;
 use terrarium_envs::verifier::{Answer, ExpectedChange, Verifier};
 use terrarium_sandbox::{CallOutcome, Config, Instance, Limits, Program, Sandbox};
 

@@ -7,8 +7,8 @@ use super::columns::{Column, Kind};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use terrarium_envs::environment::ToolSpec;
 use terrarium_envs::message::{Message, MessageCall};
+use terrarium_envs::tool::ToolSpec;
 
 /// Messages as a list of OpenAI messages.
 #[derive(Clone, Copy)]

@@ -38,7 +38,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use terrarium_envs::environment::ToolSpec;
+use terrarium_envs::tool::ToolSpec;
 
 /// What an export wrote.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

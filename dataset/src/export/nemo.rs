@@ -7,7 +7,7 @@ use super::row::{TaskRow, put};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use terrarium_envs::environment::ToolSpec;
+use terrarium_envs::tool::ToolSpec;
 
 /// For the card.
 pub const ABOUT: &str = "\

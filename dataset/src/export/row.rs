@@ -5,9 +5,10 @@ use crate::episodes::StoredEpisode;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use terrarium_envs::environment::{Environment, ToolSpec};
+use terrarium_envs::environment::Environment;
 use terrarium_envs::submit;
 use terrarium_envs::task::Task;
+use terrarium_envs::tool::ToolSpec;
 
 /// An environment as rows need it; made once for all its tasks.
 pub struct World {

@@ -9,10 +9,10 @@ use super::tokens::{self, TokenPart};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use terrarium_envs::environment::ToolSpec;
 use terrarium_envs::episode::{Episode, TokenTrace};
 use terrarium_envs::message::Message;
 use terrarium_envs::outcome::Outcome;
+use terrarium_envs::tool::ToolSpec;
 use terrarium_envs::verifier::Check;
 
 /// For the card.

@@ -6,13 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use terrarium_dataset::Store;
 use terrarium_envs::certificate::{Certificate, MutantRuns, Mutator, Provenance};
-use terrarium_envs::environment::{Environment, Split, ToolSpec};
+use terrarium_envs::environment::{Environment, Split};
 use terrarium_envs::episode::{Episode, EpisodeKey, Step, TokenTrace};
 use terrarium_envs::message::{Message, MessageCall};
 use terrarium_envs::outcome::Outcome;
 use terrarium_envs::setup::Setup;
 use terrarium_envs::submit;
 use terrarium_envs::task::{Difficulty, Kind, Task, ToolCall};
+use terrarium_envs::tool::ToolSpec;
 use terrarium_envs::verifier::{Answer, Check, ExpectedChange, Verifier};
 
 /// Environment number `n`; its split follows from the number.

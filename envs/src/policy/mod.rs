@@ -70,7 +70,7 @@ pub struct Situation<'a> {
     /// The task (scripted policies read its solution; learning ones only the messages).
     pub task: &'a Task,
     /// The tools as shown, `submit` included.
-    pub tools: &'a [crate::environment::ToolSpec],
+    pub tools: &'a [crate::tool::ToolSpec],
     /// The messages that the policy sees: all of them, or what context management left (see [`crate::context`]).
     pub messages: &'a [Message],
     /// Assistant turns so far.

@@ -7,11 +7,11 @@
 
 use super::expert::{made, message_call, passing_code, was_refused_in_passing};
 use super::{Agent, Policy, PolicyFailure, PolicyTurn, Situation};
-use crate::environment::ToolSpec;
 use crate::message::{Message, MessageCall};
 use crate::random::stream;
 use crate::submit;
 use crate::task::ToolCall;
+use crate::tool::ToolSpec;
 use async_trait::async_trait;
 use rand::RngExt;
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -97,7 +97,7 @@ impl Agent for Noisy {
             let why = match last_result(situation.messages).and_then(passing_code) {
                 Some("timeout") => "No answer in time; I try again.",
                 Some("rate_limited") => "That was too fast; once more.",
-                Some(crate::user::SPOKE) => "I have read what you say; I go on with that in mind.",
+                Some(crate::faults::SPOKE) => "I have read what you say; I go on with that in mind.",
                 _ => "That call was left out; I make it again.",
             };
             return Ok(PolicyTurn { calls: vec![call], ..says(why) });

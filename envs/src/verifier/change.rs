@@ -8,9 +8,9 @@
 
 use super::{Check, Expected, ExpectedChange, ExpectedUpdate, broken};
 use crate::error::Result;
-use crate::world::{Row, RowUpdate, StateDiff};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use terrarium_sandbox::{Row, RowUpdate, StateDiff};
 
 /// Steps of the backtracking search before it is given up as an error of the verifier.
 pub const STEPS_MAX: usize = 200_000;

@@ -9,9 +9,9 @@ pub mod change;
 pub mod program;
 
 use crate::error::{Error, Result};
-use crate::world::StateDiff;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use terrarium_sandbox::StateDiff;
 
 /// How one column of an expected row is checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,9 +3,10 @@
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use terrarium_envs::certificate::Certificate;
-use terrarium_envs::environment::{Environment, Split, ToolSpec, component_digest, environment_id};
+use terrarium_envs::environment::{Environment, Split, component_digest, environment_id};
 use terrarium_envs::system;
 use terrarium_envs::task::{Difficulty, Kind, Task, ToolCall};
+use terrarium_envs::tool::ToolSpec;
 use terrarium_envs::verifier::{Expected, ExpectedChange, ExpectedInsert, ExpectedUpdate, Verifier};
 use terrarium_tools::compile::compile;
 use terrarium_tools::schema::tool_schemas;

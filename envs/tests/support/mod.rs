@@ -6,13 +6,15 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use terrarium_envs::certificate::Certificate;
-use terrarium_envs::environment::{Environment, Split, ToolSpec, component_digest, environment_id};
+use terrarium_envs::environment::{Environment, Split, component_digest, environment_id};
 use terrarium_envs::episode::{Episode, EpisodeKey};
+use terrarium_envs::error::SinkError;
 use terrarium_envs::message::MessageCall;
 use terrarium_envs::policy::{Agent, PolicyFailure, PolicyTurn, Situation};
 use terrarium_envs::sandbox::{Config, Limits, Sandbox};
-use terrarium_envs::sink::{EpisodeSink, Samples, SinkError};
+use terrarium_envs::sink::{EpisodeSink, Samples};
 use terrarium_envs::task::{Difficulty, Kind, Task, ToolCall};
+use terrarium_envs::tool::ToolSpec;
 use terrarium_envs::verifier::{Answer, ExpectedChange, Verifier};
 
 const GUEST: &str = r#"(component

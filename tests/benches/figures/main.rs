@@ -27,11 +27,12 @@ use terrarium_envs::Loaded;
 use terrarium_envs::environment::Environment;
 use terrarium_envs::episode::{Episode, EpisodeKey};
 use terrarium_envs::episode_loop::{Cast, run_episode};
+use terrarium_envs::error::SinkError;
 use terrarium_envs::policy::{Expert, Policy};
 use terrarium_envs::sandbox::{CallOutcome, Config, Path, Program, Sandbox};
 use terrarium_envs::scheduler::{Cancel, Job, Options, rollout};
 use terrarium_envs::setup::Setup;
-use terrarium_envs::sink::{EpisodeSink, Samples, SinkError};
+use terrarium_envs::sink::{EpisodeSink, Samples};
 use terrarium_envs::task::Task;
 use worlds::{Call, run};
 

@@ -1,10 +1,10 @@
 //! The JSON of chat completions: our messages and tools out, an assistant message in.
 
 use super::ChatOptions;
-use crate::environment::ToolSpec;
 use crate::episode::TokenTrace;
 use crate::message::{Message, MessageCall};
 use crate::policy::PolicyTurn;
+use crate::tool::ToolSpec;
 use crate::usage::Usage;
 use serde_json::{Value, json};
 
