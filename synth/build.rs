@@ -29,7 +29,9 @@ fn main() {
     write("library_index.rs", &index);
     let prompts = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("prompts");
     let words: Vec<String> = template_words(&prompts).into_iter().collect();
-    let list = format!("/// Words that prompt templates bring, in lower case, sorted.\nconst TEMPLATE_WORDS: &[&str] = &{words:?};\n");
+    let list = format!(
+        "/// Words that prompt templates bring, in lower case, sorted.\nconst TEMPLATE_WORDS: &[&str] = &{words:?};\n"
+    );
     write("template_words.rs", &list);
 }
 

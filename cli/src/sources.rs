@@ -80,9 +80,10 @@ fn from_file(file: &Path, split: Split, root: Option<&Path>) -> Result<ParsedSui
 /// The text of a module below one of the folders, or else of the library.
 fn module(folders: &[&Path], path: &str) -> Option<String> {
     let below = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
-    let file = folders.iter().map(|folder| folder.join(path)).find(|file| {
-        below && std::fs::metadata(file).is_ok_and(|m| m.is_file() && m.len() <= SOURCE_BYTES_MAX)
-    });
+    let file = folders
+        .iter()
+        .map(|folder| folder.join(path))
+        .find(|file| below && std::fs::metadata(file).is_ok_and(|m| m.is_file() && m.len() <= SOURCE_BYTES_MAX));
     match file {
         Some(file) => std::fs::read_to_string(file).ok(),
         None => library::module(path),

@@ -35,7 +35,8 @@ impl Store {
         let query = sqlx::query("UPDATE environments SET cluster = ? WHERE id = ? AND cluster <> ?");
         let query = query.bind(&clusters.environment).bind(environment_id).bind(&clusters.environment);
         self.sql(query.execute(transaction.connection()).await)?;
-        let pairs: Vec<_> = tasks.iter().zip(&clusters.tasks).map(|(task, cluster)| json!([task.id, cluster])).collect();
+        let pairs: Vec<_> =
+            tasks.iter().zip(&clusters.tasks).map(|(task, cluster)| json!([task.id, cluster])).collect();
         let query = sqlx::query(
             "UPDATE tasks SET cluster = j.value ->> 1 FROM json_each(?) j WHERE tasks.id = j.value ->> 0 AND cluster <> j.value ->> 1",
         );

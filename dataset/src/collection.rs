@@ -77,7 +77,8 @@ impl Store {
         let counts: Vec<(String, String, i64)> =
             self.rows("SELECT split, kind, count(*) FROM tasks GROUP BY split, kind").await?;
         for split in Split::ALL.map(Split::name) {
-            let count = |kind: &str| counts.iter().find(|(s, k, _)| s == split && k == kind).map_or(0, |c| c.2.cast_unsigned());
+            let count =
+                |kind: &str| counts.iter().find(|(s, k, _)| s == split && k == kind).map_or(0, |c| c.2.cast_unsigned());
             let row: Vec<u64> = of.kinds.iter().map(|kind| count(kind)).collect();
             if row.iter().any(|n| *n > 0) {
                 of.by_split.push((split, row));
@@ -104,8 +105,10 @@ impl Store {
 
     /// Rows by the ranges that a column falls into.
     async fn histogram(&self, table: &str, column: &str, from: &[i64]) -> Result<Vec<(String, u64)>> {
-        let cases: Vec<String> = from.iter().rev().map(|first| format!("WHEN {column} >= {first} THEN {first}")).collect();
-        let query = format!("SELECT CASE {} ELSE {} END AS first, count(*) FROM {table} GROUP BY 1", cases.join(" "), from[0]);
+        let cases: Vec<String> =
+            from.iter().rev().map(|first| format!("WHEN {column} >= {first} THEN {first}")).collect();
+        let query =
+            format!("SELECT CASE {} ELSE {} END AS first, count(*) FROM {table} GROUP BY 1", cases.join(" "), from[0]);
         let found: Vec<(i64, i64)> = self.rows(&query).await?;
         let name = |n: usize| match from.get(n + 1) {
             Some(next) if column == "difficulty" => format!("{} to {next}", from[n]),
@@ -158,7 +161,8 @@ impl Store {
 impl Sample {
     fn of(task: Task, environment: Environment, cluster: String) -> Sample {
         let mutants = task.certificate.mutants.iter().map(|m: &MutantRuns| {
-            let name = serde_json::to_value(m.mutator).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+            let name =
+                serde_json::to_value(m.mutator).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
             let why = m.not_applicable.clone().unwrap_or_default();
             (name, f64::from(m.mutator.expected()), m.runs, m.as_expected, m.equivalent, why)
         });

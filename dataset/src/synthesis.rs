@@ -53,7 +53,8 @@ impl Store {
         let found = self.sql(sqlx::query_as::<_, (String, i64)>(query).bind(reason).fetch_all(&mut *reader).await)?;
         let mut all = Vec::with_capacity(found.len());
         for (reason, candidates) in found {
-            let query = "SELECT DISTINCT detail FROM rejected WHERE reason = ? AND detail <> '' ORDER BY detail LIMIT 5";
+            let query =
+                "SELECT DISTINCT detail FROM rejected WHERE reason = ? AND detail <> '' ORDER BY detail LIMIT 5";
             let examples = self.sql(sqlx::query_scalar(query).bind(&reason).fetch_all(&mut *reader).await)?;
             all.push(Rejection { reason, candidates: candidates.cast_unsigned(), examples });
         }

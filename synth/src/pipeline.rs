@@ -136,7 +136,9 @@ impl Synthesizer {
     pub fn candidate(&self, index: u64) -> Result<Candidate> {
         match self.plan.draw(&self.suites, self.options.seed, index) {
             Some(draw) => candidate(&self.options, &self.suites, &self.prompts, &self.sandbox, draw),
-            None => Ok(Candidate::given_up(index, "environment:near_duplicate", "every draw is like an earlier candidate")),
+            None => {
+                Ok(Candidate::given_up(index, "environment:near_duplicate", "every draw is like an earlier candidate"))
+            }
         }
     }
 

@@ -92,7 +92,10 @@ pub async fn run(global: &Global, store: &Store, file: &Path, similarity: f64, m
             What::ToolSet => "tools",
             What::Tool => "tool",
         };
-        text.push_str(&format!("\n{:.2}  line {}  {what}  {}\n      {}", pair.similarity, pair.line, pair.ours, pair.theirs));
+        text.push_str(&format!(
+            "\n{:.2}  line {}  {what}  {}\n      {}",
+            pair.similarity, pair.line, pair.ours, pair.theirs
+        ));
     }
     output::summary(global, &json, &text)?;
     Ok(if near_rows.is_empty() { Ending::Done } else { Ending::Failed })

@@ -51,7 +51,7 @@ fn render(report: &Report, collection: &Collection, variety: &Variety, title: &s
     environment.add_template("report.html", TEMPLATE)?;
     let count = |table: &str| report.stats.tables.get(table).copied().unwrap_or(0);
     let tiles = [
-        ("suites", report.stats.suites),
+        ("suites", if variety.suites.is_empty() { report.stats.suites } else { variety.suites.len() as u64 }),
         ("environments", count("environments")),
         ("tools", report.stats.tools),
         ("certified tasks", count("tasks")),

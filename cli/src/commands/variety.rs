@@ -56,11 +56,13 @@ pub async fn variety(store: &Store) -> Result<Variety> {
     let signatures: Vec<Vec<String>> = store.signatures().await?.into_iter().map(|(_, signature)| signature).collect();
     let points = curve(&signatures, &SIZES);
     let most = points.last().map_or(1, |p| p.environments);
-    let drawn = |value: fn(&Nearest) -> f64| line(points.iter().map(|p| (p.environments as u64, value(p))), most as u64);
+    let drawn =
+        |value: fn(&Nearest) -> f64| line(points.iter().map(|p| (p.environments as u64, value(p))), most as u64);
     let lines = [drawn(|p| p.median), drawn(|p| p.high), drawn(|p| p.most)];
     let mut of: BTreeMap<String, SuiteReport> = BTreeMap::new();
     for state in store.synthesis_states().await? {
-        let report: Report = serde_json::from_value(state).context("the stored progress of a synthesis cannot be read")?;
+        let report: Report =
+            serde_json::from_value(state).context("the stored progress of a synthesis cannot be read")?;
         for (suite, one) in report.suites {
             of.entry(suite).or_default().add(&one);
         }

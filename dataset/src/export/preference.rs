@@ -25,7 +25,15 @@ pub const ABOUT: &str = "\
 pub fn pair_columns(thinking: bool) -> Vec<Column> {
     let mut columns: Vec<Column> =
         ["prompt", "chosen", "rejected"].into_iter().map(|name| Column::new(name, chat::kind(thinking))).collect();
-    columns.extend(Column::texts(["tools", "task_id", "environment_id", "split", "kind", "cluster", "environment_cluster"]));
+    columns.extend(Column::texts([
+        "tools",
+        "task_id",
+        "environment_id",
+        "split",
+        "kind",
+        "cluster",
+        "environment_cluster",
+    ]));
     for (policy, sample) in [("chosen_policy", "chosen_sample"), ("rejected_policy", "rejected_sample")] {
         columns.extend([Column::new(policy, Kind::Text), Column::new(sample, Kind::Integer)]);
     }

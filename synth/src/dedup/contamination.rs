@@ -81,10 +81,19 @@ pub struct Ours {
 impl Ours {
     /// Adds an environment and its tasks.
     pub fn add(&mut self, environment: &Environment, tasks: &[Task]) {
-        let tools: Vec<ForeignTool> = environment.tools.iter().map(|tool| ForeignTool {
-            name: tool.name.clone(),
-            parameters: tool.parameters["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect(),
-        }).collect();
+        let tools: Vec<ForeignTool> = environment
+            .tools
+            .iter()
+            .map(|tool| ForeignTool {
+                name: tool.name.clone(),
+                parameters: tool.parameters["properties"]
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, _)| name.clone())
+                    .collect(),
+            })
+            .collect();
         for tool in &tools {
             let features = tool_features(std::slice::from_ref(tool));
             if self.known_tools.insert(features.clone()) {
@@ -116,7 +125,13 @@ impl Ours {
             let features = tool_features(std::slice::from_ref(tool));
             if let Some((similarity, ours)) = self.tools.nearest(&features, least) {
                 let theirs = format!("{}({})", tool.name, tool.parameters.join(", "));
-                all.push(Near { what: What::Tool, line, theirs: shortened(&theirs), ours: ours.to_owned(), similarity });
+                all.push(Near {
+                    what: What::Tool,
+                    line,
+                    theirs: shortened(&theirs),
+                    ours: ours.to_owned(),
+                    similarity,
+                });
             }
         }
         all
@@ -126,7 +141,8 @@ impl Ours {
 /// Names of tools, and of parameters under them, in lower case with `_` between words.
 fn tool_features(tools: &[ForeignTool]) -> Vec<u64> {
     let plain = |name: &str| {
-        let plain: String = name.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+        let plain: String =
+            name.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
         plain.trim_matches('_').to_owned()
     };
     let mut all = Vec::new();

@@ -131,8 +131,16 @@ mod tests {
         check("Pay the bill.", &["Pay the bill."], &[]);
         check(r#""Pay the bill.""#, &["Pay the bill."], &[]);
         check(r#"{"prompt": "Pay."}"#, &["Pay."], &[]);
-        check(r#"{"messages": [{"role": "system", "content": "S"}, {"role": "user", "content": "Pay."}]}"#, &["Pay."], &[]);
-        check(r#"{"conversations": [{"from": "human", "value": "Pay."}, {"from": "gpt", "value": "Ok"}]}"#, &["Pay."], &[]);
+        check(
+            r#"{"messages": [{"role": "system", "content": "S"}, {"role": "user", "content": "Pay."}]}"#,
+            &["Pay."],
+            &[],
+        );
+        check(
+            r#"{"conversations": [{"from": "human", "value": "Pay."}, {"from": "gpt", "value": "Ok"}]}"#,
+            &["Pay."],
+            &[],
+        );
         check(r#"{"prompt": [{"role": "user", "content": [{"type": "text", "text": "Pay."}]}]}"#, &["Pay."], &[]);
         let tool = r#"{"type": "function", "function": {"name": "pay", "parameters": {"type": "object", "properties": {"id": {}, "sum": {}}}}}"#;
         check(tool, &[], &[("pay", &["id", "sum"])]);

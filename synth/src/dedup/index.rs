@@ -101,7 +101,9 @@ mod tests {
     #[test]
     fn estimates_are_near_the_truth_and_near_sets_are_found() {
         let mut index = Index::default();
-        let set = |first: u64, shared: u64| -> Vec<u64> { (0..shared).chain(1000 * first..1000 * first + 80 - shared).collect() };
+        let set = |first: u64, shared: u64| -> Vec<u64> {
+            (0..shared).chain(1000 * first..1000 * first + 80 - shared).collect()
+        };
         let sets: Vec<Vec<u64>> = (1..=8).map(|n| set(n, n * 10)).collect();
         sets.iter().for_each(|s| {
             index.insert(&sketch(s));

@@ -212,3 +212,61 @@ fn feature(text: &str) -> u64 {
     first.copy_from_slice(&blake3::hash(text.as_bytes()).as_bytes()[..8]);
     u64::from_le_bytes(first)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn environment(split: Split, tools: &[&str]) -> Environment {
+        Environment {
+            id: "e".to_owned(),
+            suite: "s".to_owned(),
+            title: String::new(),
+            domain: String::new(),
+            split,
+            system: String::new(),
+            tools: Vec::new(),
+            component: Arc::new(Vec::new()),
+            digest: String::new(),
+            recipe: serde_json::Value::Null,
+            signature: tools.iter().map(|t| (*t).to_owned()).collect(),
+        }
+    }
+
+    const FIRST: &str = "Please lend the atlas “The Silver Harbour” to Ida Berg of Linden Street until 14 June 2026, and then cancel \
+        the reservation of Tomas Reyes for the globe with the number 4417.";
+    /// The same in another voice, and one number changed.
+    const NEAR: &str = "Could you lend the atlas “The Silver Harbour” to Ida Berg of Linden Street until 14 June 2026, and then cancel \
+        the reservation of Tomas Reyes for the globe with the number 4418? Thanks.";
+    const FAR: &str =
+        "Please lend the novel “Quiet Rivers” to Bo Dahl, and then renew the card of Ana Costa for the year 2027.";
+
+    #[test]
+    fn near_duplicates_share_a_cluster_and_never_cross_the_line() {
+        let mut admitted = Admitted::default();
+        let mut pending = Pending::default();
+        for prompt in [FIRST, FAR, NEAR] {
+            admitted.consider(prompt, Split::Train, &mut pending).expect("new");
+        }
+        assert_eq!(admitted.consider(FAR, Split::Train, &mut pending), Err(Stale::SamePrompt));
+        let clusters = admitted.admit(&environment(Split::Train, &["s.a()"]), pending);
+        assert_eq!(clusters.tasks[0], clusters.tasks[2]);
+        assert_ne!(clusters.tasks[0], clusters.tasks[1]);
+        let other = FIRST.replace("4417", "4419");
+        let mut pending = Pending::default();
+        assert_eq!(admitted.consider(&other, Split::TestSuite, &mut pending), Err(Stale::OtherSide));
+        admitted.consider(&other, Split::Validation, &mut pending).expect("training and validation may be near");
+        assert_eq!(admitted.admit(&environment(Split::Validation, &["s.b()"]), pending).tasks[0], clusters.tasks[0]);
+    }
+
+    #[test]
+    fn an_environment_like_another_is_turned_down() {
+        let mut admitted = Admitted::default();
+        let tools = ["s.a(x, y, z)", "s.b(x, y)", "s.c(x)", "s:t"];
+        admitted.admit(&environment(Split::Train, &tools), Pending::default());
+        assert!(admitted.alike(&environment(Split::Train, &tools)).is_some());
+        assert!(admitted.alike(&environment(Split::Train, &tools[..2])).is_none());
+        assert!(admitted.alike(&environment(Split::Train, &["r.a(x, y, z)"])).is_none());
+    }
+}

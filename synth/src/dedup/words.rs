@@ -7,8 +7,34 @@ include!(concat!(env!("OUT_DIR"), "/template_words.rs"));
 
 /// Words between the steps and at the ends of prompts, which no template file holds.
 const CONNECTIVES: [&str; 28] = [
-    "a", "afternoon", "alone", "an", "and", "answer", "finally", "give", "good", "hello", "hi", "just", "like", "list", "many",
-    "morning", "number", "only", "please", "submit", "thank", "thanks", "that", "the", "then", "there", "with", "you",
+    "a",
+    "afternoon",
+    "alone",
+    "an",
+    "and",
+    "answer",
+    "finally",
+    "give",
+    "good",
+    "hello",
+    "hi",
+    "just",
+    "like",
+    "list",
+    "many",
+    "morning",
+    "number",
+    "only",
+    "please",
+    "submit",
+    "thank",
+    "thanks",
+    "that",
+    "the",
+    "then",
+    "there",
+    "with",
+    "you",
 ];
 
 /// The words of a text in order, in lower case; a number with its points and commas is one word.
@@ -61,7 +87,10 @@ mod tests {
 
     #[test]
     fn words_of_a_text() {
-        assert_eq!(words("Pay $1,250.50 to “Ida” Berg, on 6 June."), ["pay", "1,250.50", "to", "ida", "berg", "on", "6", "june"]);
+        assert_eq!(
+            words("Pay $1,250.50 to “Ida” Berg, on 6 June."),
+            ["pay", "1,250.50", "to", "ida", "berg", "on", "6", "june"]
+        );
     }
 
     #[test]
@@ -81,6 +110,8 @@ mod tests {
 
     #[test]
     fn the_words_of_templates_are_sorted() {
-        assert!(TEMPLATE_WORDS.is_sorted() && TEMPLATE_WORDS.contains(&"handover") && !TEMPLATE_WORDS.contains(&"steps"));
+        assert!(
+            TEMPLATE_WORDS.is_sorted() && TEMPLATE_WORDS.contains(&"handover") && !TEMPLATE_WORDS.contains(&"steps")
+        );
     }
 }
