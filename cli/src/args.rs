@@ -113,7 +113,7 @@ pub struct SynthArgs {
     /// Range of the structural difficulty score, e.g. `4..12`, `6..`.
     #[arg(long, value_name = "A..B")]
     pub difficulty: Option<String>,
-    /// Folder of `.star` suites to use instead of the library.
+    /// Folder of `.star` suites to use instead of the library; folders `train`, `test_suite`, `test_process` in it are splits.
     #[arg(long, value_name = "DIR")]
     pub suites: Option<PathBuf>,
     /// Threads (default: all cores).
@@ -397,7 +397,25 @@ pub enum ShowCommand {
         /// `TASK`, `TASK@POLICY` or `TASK@POLICY#SAMPLE`.
         id: String,
     },
-    /// All policies side by side and episodes to read, as one HTML page that needs nothing else.
+    /// Why candidates were turned down, with examples.
+    Rejected {
+        /// Only this reason.
+        reason: Option<String>,
+    },
+    /// Which prompts and tools are near those of a JSONL file of other people's: exit code 1 where any is.
+    ///
+    /// Rows may be texts, chats (`messages`, `prompt`, `conversations`) and OpenAI tools (`tools`, or a tool a row).
+    Contamination {
+        /// The JSONL file.
+        file: PathBuf,
+        /// Jaccard similarity from which two are near, 0 to 1.
+        #[arg(long, default_value_t = 0.7)]
+        similarity: f64,
+        /// At most this many pairs to look at, the most similar first.
+        #[arg(long, default_value_t = 20)]
+        pairs: usize,
+    },
+    /// The collection, all policies side by side and episodes to read, as one HTML page that needs nothing else.
     Report {
         /// Where the page goes.
         #[arg(long, value_name = "FILE")]
@@ -413,7 +431,7 @@ pub struct StatsArgs {
     /// Also check the database's integrity.
     #[arg(long)]
     pub check: bool,
-    /// Count the kept sums again from the episodes, first.
+    /// Count the kept sums again from the episodes and find clusters of near-duplicates again, first.
     #[arg(long)]
     pub rebuild: bool,
 }

@@ -4,6 +4,7 @@
 
 mod agent_args;
 mod args;
+mod clusters;
 mod commands;
 #[cfg(feature = "torch")]
 mod cuda;

@@ -7,6 +7,7 @@ use crate::synthesis::{self, Synthesis};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite};
 use std::sync::Arc;
+use terrarium_envs::clusters::Clusters;
 use terrarium_envs::environment::{Environment, Split};
 use terrarium_envs::task::Task;
 
@@ -22,6 +23,20 @@ impl Store {
         tasks: &[Task],
         progress: Option<&Synthesis>,
     ) -> Result<()> {
+        self.put_clustered(environment, tasks, &Clusters::default(), progress).await
+    }
+
+    /// The same with the clusters of near-duplicates that they belong to. What is stored already keeps the clusters it has.
+    ///
+    /// # Errors
+    /// Those of [`Store::put_environment_with_tasks`].
+    pub async fn put_clustered(
+        &self,
+        environment: &Environment,
+        tasks: &[Task],
+        clusters: &Clusters,
+        progress: Option<&Synthesis>,
+    ) -> Result<()> {
         if let Some(task) = tasks.iter().find(|t| t.environment_id != environment.id || t.split != environment.split) {
             return Err(Error::Refused {
                 what: format!("task {}", task.id),
@@ -29,19 +44,20 @@ impl Store {
             });
         }
         // Packing the component takes longer than all else and needs no lock.
-        let row = rows::write(environment);
+        let row = rows::write(environment, &clusters.environment);
         let mut transaction = self.begin().await?;
         let known = self.find_environment(transaction.connection(), &environment.id).await?;
         let mut new_tasks = Vec::with_capacity(tasks.len());
+        let clustered = |n: usize| (&tasks[n], clusters.tasks.get(n).map_or("", String::as_str));
         match known {
             None => {
                 self.sql(rows::TABLE.insert(transaction.connection(), vec![row]).await)?;
-                new_tasks.extend(tasks.iter());
+                new_tasks.extend((0..tasks.len()).map(clustered));
             }
             Some(known) if known == *environment => {
-                for task in tasks {
+                for (n, task) in tasks.iter().enumerate() {
                     match self.find_task(transaction.connection(), &task.id).await? {
-                        None => new_tasks.push(task),
+                        None => new_tasks.push(clustered(n)),
                         Some(known) if known == *task => {}
                         Some(_) => return Err(Error::Differs { what: "task", id: task.id.clone() }),
                     }
@@ -49,7 +65,7 @@ impl Store {
             }
             Some(_) => return Err(Error::Differs { what: "environment", id: environment.id.clone() }),
         }
-        let new_tasks = new_tasks.into_iter().map(task_rows::write).collect();
+        let new_tasks = new_tasks.into_iter().map(|(task, cluster)| task_rows::write(task, cluster)).collect();
         self.sql(task_rows::TABLE.insert(transaction.connection(), new_tasks).await)?;
         if let Some(progress) = progress {
             self.sql(synthesis::write(transaction.connection(), progress).await)?;
@@ -99,10 +115,10 @@ impl Store {
         self.sql(query.build_query_scalar().fetch_all(&mut *reader).await)
     }
 
-    /// Id and signature of all environments, ordered by id: what a resumed synthesis needs to refuse near-duplicates.
+    /// Id and signature of all environments in the order they were stored: what their variety is measured on.
     pub async fn signatures(&self) -> Result<Vec<(String, Vec<String>)>> {
         let mut reader = self.reader().await?;
-        let query = sqlx::query_as::<_, (String, String)>("SELECT id, signature FROM environments ORDER BY id");
+        let query = sqlx::query_as::<_, (String, String)>("SELECT id, signature FROM environments ORDER BY rowid");
         let found = self.sql(query.fetch_all(&mut *reader).await)?;
         let read =
             |(id, text): (String, String)| crate::rows::from_json("signature", &text).map(|signature| (id, signature));

@@ -42,6 +42,8 @@ pub struct StoredEpisode {
     pub split: Split,
     /// Kind of its task.
     pub kind: Kind,
+    /// Its task's cluster of near-duplicates; empty where none was given.
+    pub cluster: String,
     /// The verifier of the later verdict that the episode carries; none where it is the first one.
     pub rescored_by: Option<String>,
 }
@@ -182,7 +184,7 @@ impl EpisodeCursor {
     async fn read_page(&mut self) -> Result<()> {
         // Cross joins keep the order of the selection without sorting.
         let text = format!(
-            "SELECT {}, t.split, t.kind FROM temp.selected s CROSS JOIN episodes e ON e.id = s.id \
+            "SELECT {}, t.split, t.kind, t.cluster FROM temp.selected s CROSS JOIN episodes e ON e.id = s.id \
              CROSS JOIN tasks t ON t.id = e.task_id WHERE s.n >= ? AND s.n < ? ORDER BY s.n",
             rows::COLUMNS
         );
@@ -193,24 +195,25 @@ impl EpisodeCursor {
         for row in &found {
             let split = split(self.store.sql(row.try_get("split"))?).map_err(|e| self.store.corrupt(e))?;
             let kind = kind(self.store.sql(row.try_get("kind"))?).map_err(|e| self.store.corrupt(e))?;
-            heads.push((split, kind, self.store.sql(row.try_get::<i64, _>("id"))?));
+            let cluster: String = self.store.sql(row.try_get("cluster"))?;
+            heads.push((split, kind, cluster, self.store.sql(row.try_get::<i64, _>("id"))?));
         }
         let mut verdicts = BTreeMap::new();
         if self.rescored {
-            let ids: Vec<i64> = heads.iter().map(|(_, _, id)| *id).collect();
+            let ids: Vec<i64> = heads.iter().map(|(_, _, _, id)| *id).collect();
             verdicts = self.store.newest_verdicts(&mut self.connection, &json(&ids)).await?;
         }
         let episodes = self.store.assemble(&mut self.connection, found, self.parts).await?;
         self.page = episodes
             .into_iter()
             .zip(heads)
-            .map(|(mut episode, (split, kind, id))| {
+            .map(|(mut episode, (split, kind, cluster, id))| {
                 let verdict = verdicts.remove(&id);
                 let rescored_by = verdict.as_ref().map(|verdict| verdict.verifier.clone());
                 if let Some(verdict) = verdict {
                     verdict.replace_in(&mut episode);
                 }
-                StoredEpisode { episode, split, kind, rescored_by }
+                StoredEpisode { episode, split, kind, cluster, rescored_by }
             })
             .collect();
         Ok(())

@@ -53,6 +53,11 @@ impl TaskFilter {
         TaskFilter { ids: vec![id.into()], ..TaskFilter::default() }
     }
 
+    /// All tasks of an environment.
+    pub fn environment(id: impl Into<String>) -> TaskFilter {
+        TaskFilter { environment: Some(id.into()), ..TaskFilter::default() }
+    }
+
     /// Adds ` AND ...` over the table `t` of tasks. `id` and `environment` name the columns to compare ids with.
     pub(crate) fn push(&self, builder: &mut QueryBuilder<Sqlite>, id: &'static str, environment: &'static str) {
         if let Some(split) = self.split {
@@ -87,6 +92,11 @@ impl TaskFilter {
 }
 
 impl EpisodeFilter {
+    /// All tasks of an environment.
+    pub fn environment(id: impl Into<String>) -> TaskFilter {
+        TaskFilter { environment: Some(id.into()), ..TaskFilter::default() }
+    }
+
     /// Adds ` AND ...` over the tables `e` of episodes and `t` of their tasks.
     pub(crate) fn push(&self, builder: &mut QueryBuilder<Sqlite>) {
         self.tasks.push(builder, "e.task_id", "e.environment_id");

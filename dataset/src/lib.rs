@@ -12,6 +12,7 @@
 //! [`envs::sink::EpisodeSink`]: terrarium_envs::sink::EpisodeSink
 
 pub mod check;
+pub mod collection;
 pub mod error;
 pub mod eval;
 pub mod export;
@@ -28,6 +29,7 @@ pub mod statistics;
 pub mod stats;
 pub mod store;
 
+mod clusters;
 mod environments;
 mod episodes;
 mod file;
@@ -42,6 +44,6 @@ pub use episodes::{EpisodeCursor, StoredEpisode};
 pub use error::{Error, Result};
 pub use expression::{Expression, Subject};
 pub use filter::{EpisodeFilter, TaskFilter};
-pub use select::Selection;
+pub use select::{Selection, StoredTask};
 pub use store::{Options, Store};
-pub use synthesis::{RejectedExample, Synthesis};
+pub use synthesis::{RejectedExample, Rejection, Synthesis};

@@ -114,6 +114,7 @@ impl Store {
             let environment = source.environment(&id).await?;
             let filter = TaskFilter { environment: Some(id.clone()), ..TaskFilter::default() };
             let mut tasks = source.tasks(&filter).await?;
+            let mut clusters = source.clusters(&id, &tasks).await?;
             let here: BTreeSet<String> = self.task_ids(&filter).await?.into_iter().collect();
             let is_known = match self.environment(&id).await {
                 Ok(_) => true,
@@ -121,7 +122,7 @@ impl Store {
                 Err(error) => return Err(error),
             };
             loop {
-                match self.put_environment_with_tasks(&environment, &tasks, None).await {
+                match self.put_clustered(&environment, &tasks, &clusters, None).await {
                     Ok(()) => {
                         let known = tasks.iter().filter(|t| here.contains(&t.id)).count();
                         report.add("environments", u64::from(!is_known));
@@ -133,6 +134,7 @@ impl Store {
                     Err(Error::Differs { what: "task", id }) => {
                         report.conflict(format!("{from}: task {id} has other content here"));
                         tasks.retain(|t| t.id != id);
+                        clusters = source.clusters(&environment.id, &tasks).await?;
                         differing.tasks.insert(id);
                     }
                     Err(Error::Differs { id, .. }) => {

@@ -9,8 +9,8 @@ use crate::filter::{EpisodeFilter, list};
 use crate::rows::task as task_rows;
 use crate::store::Store;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Connection, Executor, QueryBuilder, Sqlite};
-use std::collections::{BTreeSet, VecDeque};
+use sqlx::{AssertSqlSafe, Connection, Executor, QueryBuilder, Row, Sqlite};
+use std::collections::VecDeque;
 use terrarium_envs::environment::Split;
 use terrarium_envs::task::Task;
 
@@ -28,7 +28,7 @@ pub struct Selection {
     pub tokens_total: Option<u64>,
     /// Only the best so many of each task and policy: by reward, then fewest calls, fewest turns, lowest sample.
     pub best: Option<u32>,
-    /// Leave out tasks of the training split that are near-duplicates of a task of another split.
+    /// Leave out tasks of the training split whose cluster of near-duplicates has a task of another split.
     pub split_safe: bool,
     /// Only episodes with token traces.
     pub traced: bool,
@@ -47,7 +47,16 @@ pub struct TaskCursor {
     store: Store,
     connection: SqliteConnection,
     next: i64,
-    page: VecDeque<Task>,
+    page: VecDeque<StoredTask>,
+}
+
+/// A task as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredTask {
+    /// The task.
+    pub task: Task,
+    /// Its cluster of near-duplicates; empty where none was given.
+    pub cluster: String,
 }
 
 /// Tasks read at a time.
@@ -150,49 +159,12 @@ impl Store {
             return Ok(());
         }
         self.sql(connection.execute("CREATE TEMP TABLE unsafe_tasks (id TEXT PRIMARY KEY) WITHOUT ROWID").await)?;
-        let mut elsewhere: BTreeSet<u64> = BTreeSet::new();
-        for (train, operator) in [(false, "<>"), (true, "=")] {
-            let mut after = String::new();
-            loop {
-                let text =
-                    format!("SELECT id, prompt FROM tasks WHERE split {operator} ? AND id > ? ORDER BY id LIMIT 1000");
-                let query =
-                    sqlx::query_as::<_, (String, String)>(AssertSqlSafe(text)).bind(Split::Train.name()).bind(&after);
-                let rows = self.sql(query.fetch_all(&mut *connection).await)?;
-                let Some((last, _)) = rows.last() else { break };
-                after.clone_from(last);
-                if train {
-                    let found = list(rows.iter().filter(|(_, p)| elsewhere.contains(&cluster(p))).map(|(id, _)| id));
-                    let insert =
-                        sqlx::query("INSERT INTO temp.unsafe_tasks (id) SELECT value FROM json_each(?)").bind(found);
-                    self.sql(insert.execute(&mut *connection).await)?;
-                } else {
-                    elsewhere.extend(rows.iter().map(|(_, prompt)| cluster(prompt)));
-                }
-            }
-        }
-        Ok(())
+        let query = sqlx::query(
+            "INSERT INTO temp.unsafe_tasks (id) SELECT id FROM tasks WHERE split = ?1 AND cluster <> '' \
+             AND cluster IN (SELECT cluster FROM tasks WHERE split <> ?1)",
+        );
+        self.sql(query.bind(Split::Train.name()).execute(&mut *connection).await).map(|_| ())
     }
-}
-
-/// Prompts with the same cluster say the same but for digits, letter case, spaces and punctuation.
-pub fn cluster(prompt: &str) -> u64 {
-    let mut normal = String::with_capacity(prompt.len());
-    let mut rest = prompt.chars().peekable();
-    while let Some(c) = rest.next() {
-        if c.is_alphabetic() {
-            normal.extend(c.to_lowercase());
-        } else if c.is_ascii_digit() {
-            // A number, with the points and commas inside it.
-            while rest.next_if(|d| d.is_ascii_digit() || matches!(d, '.' | ',')).is_some() {}
-            normal.push_str(" 0 ");
-        } else if !normal.ends_with(' ') {
-            normal.push(' ');
-        }
-    }
-    let normal = normal.split_whitespace().collect::<Vec<_>>().join(" ");
-    let hash = blake3::hash(normal.as_bytes());
-    u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("a hash has 32 bytes"))
 }
 
 /// Episodes that fit, with the columns that ranking needs.
@@ -267,10 +239,10 @@ fn limit(query: &mut QueryBuilder<Sqlite>, limit: Option<u64>) {
 
 impl TaskCursor {
     /// The next task, or none at the end.
-    pub async fn next(&mut self) -> Result<Option<Task>> {
+    pub async fn next(&mut self) -> Result<Option<StoredTask>> {
         if self.page.is_empty() {
             let text = format!(
-                "SELECT {} FROM temp.selected s CROSS JOIN tasks t ON t.rowid = s.id WHERE s.n >= ? AND s.n < ? ORDER BY s.n",
+                "SELECT {}, t.cluster FROM temp.selected s CROSS JOIN tasks t ON t.rowid = s.id WHERE s.n >= ? AND s.n < ? ORDER BY s.n",
                 task_rows::COLUMNS
             );
             let query = sqlx::query(AssertSqlSafe(text)).bind(self.next).bind(self.next + PAGE);
@@ -278,21 +250,10 @@ impl TaskCursor {
             self.next += PAGE;
             for row in &rows {
                 let task = task_rows::read(row).map_err(|e| self.store.corrupt(format!("table tasks: {e}")))?;
-                self.page.push_back(task);
+                let cluster = self.store.sql(row.try_get("cluster"))?;
+                self.page.push_back(StoredTask { task, cluster });
             }
         }
         Ok(self.page.pop_front())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn clusters_ignore_numbers_case_and_punctuation_only() {
-        let same = ["Pay 12.50 to Ida Berg.", "pay 3.75 to  Ida Berg", "Pay 1,000.5 to “Ida” Berg!"].map(cluster);
-        assert!(same.iter().all(|c| *c == same[0]), "{same:?}");
-        assert_ne!(cluster("Pay 12.50 to Ida Berg."), cluster("Pay 12.50 to Ida Bergson."));
     }
 }

@@ -21,7 +21,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// `PRAGMA application_id` of our databases: "TRRA".
 const APPLICATION_ID: i64 = 0x5452_5241;
 /// The newest format (`PRAGMA user_version`) this program reads and writes.
-pub const FORMAT_VERSION: i64 = 4;
+pub const FORMAT_VERSION: i64 = 5;
 
 /// How a database is opened.
 #[derive(Clone, Debug)]

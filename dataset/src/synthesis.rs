@@ -33,7 +33,42 @@ pub struct RejectedExample {
     pub detail: String,
 }
 
+/// A reason for turning candidates down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rejection {
+    /// Its name.
+    pub reason: String,
+    /// Candidates turned down for it, over all syntheses.
+    pub candidates: u64,
+    /// A few particulars.
+    pub examples: Vec<String>,
+}
+
 impl Store {
+    /// Why candidates were turned down, the most frequent reason first; one reason alone, if asked for.
+    pub async fn rejections(&self, reason: Option<&str>) -> Result<Vec<Rejection>> {
+        let mut reader = self.reader().await?;
+        let query = "SELECT r.key, sum(r.value) FROM synthesis s, json_each(s.rejected) r WHERE ?1 IS NULL OR r.key = ?1 \
+            GROUP BY r.key ORDER BY 2 DESC, 1";
+        let found = self.sql(sqlx::query_as::<_, (String, i64)>(query).bind(reason).fetch_all(&mut *reader).await)?;
+        let mut all = Vec::with_capacity(found.len());
+        for (reason, candidates) in found {
+            let query =
+                "SELECT DISTINCT detail FROM rejected WHERE reason = ? AND detail <> '' ORDER BY detail LIMIT 5";
+            let examples = self.sql(sqlx::query_scalar(query).bind(&reason).fetch_all(&mut *reader).await)?;
+            all.push(Rejection { reason, candidates: candidates.cast_unsigned(), examples });
+        }
+        Ok(all)
+    }
+
+    /// The states of all syntheses, as the synthesizer wrote them.
+    pub async fn synthesis_states(&self) -> Result<Vec<serde_json::Value>> {
+        let mut reader = self.reader().await?;
+        let query = sqlx::query_scalar::<_, String>("SELECT state FROM synthesis ORDER BY options");
+        let found = self.sql(query.fetch_all(&mut *reader).await)?;
+        found.iter().map(|state| from_json("state", state).map_err(|e| self.corrupt(e))).collect()
+    }
+
     /// The progress of the synthesis with these options, if there was one. Examples come ordered by candidate.
     pub async fn synthesis(&self, options: &str) -> Result<Option<Synthesis>> {
         let mut reader = self.reader().await?;

@@ -218,7 +218,7 @@ async fn tasks_are_selected_by_what_policies_made_of_them() {
                 store.select_tasks(&Selection { expression, episodes, ..Selection::default() }).await.unwrap();
             let mut tasks = Vec::new();
             while let Some(task) = cursor.next().await.unwrap() {
-                tasks.push(task);
+                tasks.push(task.task);
             }
             tasks
         }

@@ -62,7 +62,7 @@ pub struct Environment {
     pub digest: String,
     /// What it was made from: seed, index, policy parameters, surface, sizes. Enough to make it again.
     pub recipe: serde_json::Value,
-    /// De-renamed `suite.tool(param, ...)` signatures, sorted: what counts as variety.
+    /// De-renamed `suite.tool(param, ...)` signatures and `suite:table` ids of the tables behind them, sorted: what counts as variety.
     pub signature: Vec<String>,
 }
 

@@ -8,6 +8,7 @@
 pub mod budget;
 pub mod canonical;
 pub mod certificate;
+pub mod clusters;
 pub mod context;
 pub mod environment;
 pub mod episode;

@@ -55,8 +55,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Options { envs: number(0, 100), tasks: number(1, 5000), seed: number(2, 7), threads: 2, ..Options::default() };
     let synthesizer = Synthesizer::new(options, &sandbox)?;
     let mut made: Vec<(Arc<Environment>, Vec<Task>)> = Vec::new();
-    synthesizer.run::<Error>(Resume::default(), &AtomicBool::new(false), |environment, tasks, _| {
-        made.push((environment, tasks));
+    synthesizer.run::<Error>(Resume::default(), &AtomicBool::new(false), |admitted, _| {
+        made.push((admitted.environment, admitted.tasks));
         Ok(())
     })?;
     let mut broken = Vec::new();

@@ -22,7 +22,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut calls: Vec<u32> = Vec::new();
     let mut depths: Vec<u32> = Vec::new();
     let mut kinds: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
-    let report = synthesizer.run::<Error>(Resume::default(), &AtomicBool::new(false), |environment, tasks, _| {
+    let report = synthesizer.run::<Error>(Resume::default(), &AtomicBool::new(false), |made, _| {
+        let (environment, tasks) = (made.environment, made.tasks);
         if show == 1 {
             println!(
                 "== {} ({} tools, {} bytes)",

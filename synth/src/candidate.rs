@@ -14,9 +14,9 @@ use crate::tasks::choice::ChoiceWriter;
 use crate::tasks::goal::{Goal, Query, Step};
 use crate::tasks::long::LongWriter;
 use crate::tasks::policy::PolicyWriter;
-use crate::tasks::reject::{Verdict, reject};
+use crate::tasks::reject::{Reject, Verdict, reject};
 use crate::tasks::repair::RepairWriter;
-use crate::vary::{self, Recipe, make, recipe_of};
+use crate::vary::{self, Draw, make, recipe_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use terrarium_envs::environment::{Environment, Split};
@@ -63,15 +63,30 @@ const VALIDATION_EVERY: usize = 10;
 pub struct Candidate {
     /// Its index.
     pub index: u64,
+    /// The suites it was made from: one, or those that are linked.
+    pub suites: Vec<String>,
     /// The environment and its tasks, if there are enough of them.
-    pub made: Option<(Arc<Environment>, Recipe, Vec<Task>)>,
-    /// Ids of the tasks that cross linked suites.
-    pub crossing: BTreeSet<String>,
+    pub made: Option<(Arc<Environment>, Vec<Task>)>,
+    /// By the ids of tasks: which of the suites their solutions use.
+    pub uses: BTreeMap<String, BTreeSet<usize>>,
+    /// Goals drawn.
+    pub drawn: u64,
+    /// Those that became tasks.
+    pub certified: u64,
     /// What was turned down on the way.
     pub rejected: Rejections,
 }
 
-/// The candidate of an index.
+impl Candidate {
+    /// One that was given up before it was made.
+    pub fn given_up(index: u64, reason: &'static str, detail: &str) -> Self {
+        let mut rejected = Rejections::default();
+        rejected.add(&Reject::new(reason, detail));
+        Candidate { index, suites: Vec::new(), made: None, uses: BTreeMap::new(), drawn: 0, certified: 0, rejected }
+    }
+}
+
+/// The candidate of a draw.
 ///
 /// # Errors
 /// When a world does not compile or does not run: faults, not rejections.
@@ -80,11 +95,12 @@ pub fn candidate(
     suites: &[ParsedSuite],
     prompts: &Prompts,
     sandbox: &Sandbox,
-    index: u64,
+    draw: Draw,
 ) -> Result<Candidate> {
-    let stock = link::stock(suites, options.seed, index);
+    let index = draw.index;
+    let stock = link::stock(suites, options.seed, draw);
     let parsed = &stock.parsed;
-    let recipe = recipe_of(&stock, options.seed, index);
+    let recipe = recipe_of(&stock, options.seed, draw);
     let mut dice = Dice::new(options.seed, &format!("split/{index}"));
     let split = match parsed.split {
         Split::Train if dice.below(VALIDATION_EVERY) == 0 => Split::Validation,
@@ -98,6 +114,7 @@ pub fn candidate(
     let mut seen = Seen::default();
     let mut failed: BTreeMap<Kind, usize> = BTreeMap::new();
     let linked = !stock.parts.is_empty();
+    let mut drawn = 0;
     if wanted > 0 {
         let mut workshop = Workshop::new(&parsed.suite, &made, &environment, sandbox)?;
         let speaker = Speaker { suite: &parsed.suite };
@@ -115,8 +132,9 @@ pub fn candidate(
             let Some(kind) = options.kinds.iter().min_by_key(|k| behind(k)).copied() else { break };
             // A plan chooses from one table, and most claims are about one suite's records.
             let may_cross = linked && !matches!(kind, Kind::Plan | Kind::Repair);
-            workshop.cross = may_cross && seen.crossing.len() * 100 < tasks.len() * CROSSING_PERCENT + 1;
-            let drawn = task(
+            workshop.cross = may_cross && seen.crossing * 100 < tasks.len() * CROSSING_PERCENT + 1;
+            drawn += 1;
+            let made = task(
                 options,
                 &mut workshop,
                 &speaker,
@@ -127,7 +145,7 @@ pub fn candidate(
                 (tasks.len(), wanted),
                 &mut dice,
             );
-            match drawn {
+            match made {
                 Ok(task) => tasks.push(task),
                 Err(reason) => {
                     *failed.entry(kind).or_default() += 1;
@@ -136,8 +154,13 @@ pub fn candidate(
             }
         }
     }
-    let made = (tasks.len() == wanted).then_some((environment, made.recipe, tasks));
-    Ok(Candidate { index, made, crossing: seen.crossing, rejected })
+    let suites = match stock.parts.as_slice() {
+        [] => vec![parsed.suite.name.clone()],
+        parts => parts.iter().map(|p| p.suite.clone()).collect(),
+    };
+    let certified = tasks.len() as u64;
+    let made = (tasks.len() == wanted).then_some((environment, tasks));
+    Ok(Candidate { index, suites, made, uses: seen.uses, drawn, certified, rejected })
 }
 
 /// What the tasks of one environment have used up.
@@ -145,8 +168,10 @@ pub fn candidate(
 struct Seen {
     prompts: BTreeSet<String>,
     shapes: BTreeMap<String, usize>,
+    /// By the ids of tasks: which of linked suites their solutions use.
+    uses: BTreeMap<String, BTreeSet<usize>>,
     /// Tasks that cross linked suites.
-    crossing: BTreeSet<String>,
+    crossing: usize,
     /// Tasks whose solutions are shallow.
     shallow: usize,
     /// How much harder goals of a kind are drawn than by default.
@@ -202,7 +227,8 @@ fn task(
     }
     hides_answer(&prompt, verifier.answer.as_ref())?;
     let solution = workshop.solve(&goal)?;
-    let crossing = workshop.parts_used(&solution) > 1;
+    let used = workshop.parts_used(&solution);
+    let crossing = used.len() > 1;
     if workshop.cross && !crossing {
         return reject("not_crossing", "");
     }
@@ -231,9 +257,8 @@ fn task(
     let fault = |e: &dyn std::fmt::Display| crate::tasks::reject::Reject::new("fault", e.to_string());
     let goal = goal_json(&goal).map_err(|e| fault(&e))?;
     let id = task_id(&environment.id, &prompt, &goal, &certified.verifier).map_err(|e| fault(&e))?;
-    if crossing {
-        seen.crossing.insert(id.clone());
-    }
+    seen.uses.insert(id.clone(), used);
+    seen.crossing += usize::from(crossing);
     seen.shallow += usize::from(shallow);
     *seen.shapes.entry(shape).or_default() += 1;
     seen.prompts.insert(prompt.clone());

@@ -21,6 +21,7 @@ use crate::tasks::rows::Rows;
 use crate::vary::words::{LOCALES, Locale};
 use crate::vary::{Made, Recipe, make};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use terrarium_envs::canonical::{canonical_json, short_hash};
 use terrarium_envs::certificate::{Certificate, Provenance};
@@ -144,8 +145,8 @@ impl<'a> Workshop<'a> {
         link::parts_needed(self.suite, &self.made.recipe.parts, goal)
     }
 
-    /// Suites of a linked environment whose tools a solution uses.
-    pub fn parts_used(&self, solution: &Solution) -> usize {
+    /// Suites of a linked environment whose tools a solution uses, by number; 0 alone where there is one.
+    pub fn parts_used(&self, solution: &Solution) -> BTreeSet<usize> {
         link::parts_used(&self.made.recipe.parts, solution.trace.calls.iter().map(|c| c.tool))
     }
 

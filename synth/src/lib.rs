@@ -18,5 +18,5 @@ pub mod tasks;
 pub mod vary;
 
 pub use error::{Error, Result};
-pub use pipeline::{Options, Resume, Synthesizer};
+pub use pipeline::{Admission, Options, Resume, Synthesizer};
 pub use report::Report;

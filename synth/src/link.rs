@@ -9,7 +9,7 @@ use crate::tasks::across::Link;
 use crate::tasks::describe::naming_column;
 use crate::tasks::goal::{Goal, Step};
 use crate::vary::data::inner;
-use crate::vary::{Part, Recipe};
+use crate::vary::{Draw, Part, Recipe};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use terrarium_tools::Suite;
@@ -36,10 +36,10 @@ pub struct Stock<'a> {
     pub pocket: bool,
 }
 
-/// The stock of candidate `index`: the suites in turn, with partners of the same split.
-pub fn stock<'a>(suites: &'a [ParsedSuite], seed: u64, index: u64) -> Stock<'a> {
-    let first = &suites[(index % suites.len() as u64) as usize];
-    let mut dice = Dice::new(seed, &format!("link/{index}"));
+/// The stock of a candidate: the suites in turn, with partners of the same split.
+pub fn stock<'a>(suites: &'a [ParsedSuite], seed: u64, draw: Draw) -> Stock<'a> {
+    let first = &suites[(draw.index % suites.len() as u64) as usize];
+    let mut dice = Dice::new(seed, &format!("link/{}", draw.name()));
     let pocket = dice.percent(POCKET_PERCENT);
     let alone = Stock { parsed: Cow::Borrowed(first), parts: Vec::new(), links: Vec::new(), pocket };
     if pocket || !dice.percent(LINKED_PERCENT) {
@@ -226,7 +226,7 @@ pub fn parts_needed(suite: &Suite, parts: &[Part], goal: &Goal) -> usize {
     needed.len()
 }
 
-/// The suites whose tools a solution uses.
-pub fn parts_used(parts: &[Part], tools: impl Iterator<Item = usize>) -> usize {
-    tools.map(|t| part_of(t, parts.iter().map(|p| p.tools))).collect::<BTreeSet<_>>().len()
+/// The suites whose tools a solution uses, by number.
+pub fn parts_used(parts: &[Part], tools: impl Iterator<Item = usize>) -> BTreeSet<usize> {
+    tools.map(|t| part_of(t, parts.iter().map(|p| p.tools))).collect()
 }

@@ -5,16 +5,17 @@
 //! tasks come out exactly as asked for.
 
 use crate::candidate::{Candidate, candidate};
-use crate::dedup::Admitted;
+use crate::dedup::plan::Plan;
+use crate::dedup::{Admitted, Pending};
 use crate::error::{Error, Result};
 use crate::library::{self, ParsedSuite};
 use crate::report::Report;
 use crate::say::prompts::Prompts;
 use crate::tasks::reject::Reject;
-use crate::vary::Recipe;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
+use terrarium_envs::clusters::Clusters;
 use terrarium_envs::environment::Environment;
 use terrarium_envs::sandbox::Sandbox;
 use terrarium_envs::task::{Kind, Task};
@@ -85,18 +86,22 @@ impl Resume {
         Resume { report, admitted: Admitted::default() }
     }
 
-    /// Takes up an environment that an earlier run admitted, with its prompts.
-    ///
-    /// # Errors
-    /// When its recipe does not parse.
-    pub fn admit(&mut self, environment: &Environment, prompts: impl Iterator<Item = String>) -> Result<()> {
-        let recipe: Recipe = serde_json::from_value(environment.recipe.clone())?;
-        self.admitted.environment(environment, &recipe);
-        for prompt in prompts {
-            self.admitted.prompt(&prompt);
-        }
-        Ok(())
+    /// Takes up an environment that an earlier run admitted, with its tasks and the clusters they were given. To end with the bytes of
+    /// an unbroken run, the order must be that of admission.
+    pub fn admit(&mut self, environment: &Environment, tasks: &[Task], clusters: &Clusters) {
+        self.admitted.admit_again(environment, tasks, clusters);
     }
+}
+
+/// An environment that was admitted.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// The environment.
+    pub environment: Arc<Environment>,
+    /// Its tasks.
+    pub tasks: Vec<Task>,
+    /// The clusters of near-duplicates that they belong to.
+    pub clusters: Clusters,
 }
 
 /// Makes environments and tasks.
@@ -105,6 +110,7 @@ pub struct Synthesizer {
     suites: Vec<ParsedSuite>,
     prompts: Prompts,
     sandbox: Sandbox,
+    plan: Plan,
 }
 
 impl Synthesizer {
@@ -120,7 +126,7 @@ impl Synthesizer {
             return Err(Error::Options("tasks need at least one environment".to_owned()));
         }
         let suites = if options.suites.is_empty() { library::parsed()?.to_vec() } else { options.suites.clone() };
-        Ok(Synthesizer { options, suites, prompts: Prompts::new()?, sandbox: sandbox.clone() })
+        Ok(Synthesizer { options, suites, prompts: Prompts::new()?, sandbox: sandbox.clone(), plan: Plan::default() })
     }
 
     /// The candidate of an index: pure.
@@ -128,11 +134,16 @@ impl Synthesizer {
     /// # Errors
     /// When a world does not compile or does not run.
     pub fn candidate(&self, index: u64) -> Result<Candidate> {
-        candidate(&self.options, &self.suites, &self.prompts, &self.sandbox, index)
+        match self.plan.draw(&self.suites, self.options.seed, index) {
+            Some(draw) => candidate(&self.options, &self.suites, &self.prompts, &self.sandbox, draw),
+            None => {
+                Ok(Candidate::given_up(index, "environment:near_duplicate", "every draw is like an earlier candidate"))
+            }
+        }
     }
 
-    /// Makes everything that is still to be made. `on_environment` gets each admitted environment with its tasks and the report that
-    /// includes it, in index order; what it returns as an error stops the run and is passed on. `cancel` stops it after the
+    /// Makes everything that is still to be made. `on_environment` gets each admitted environment and the report that includes
+    /// it, in index order; what it returns as an error stops the run and is passed on. `cancel` stops it after the
     /// environment at hand.
     ///
     /// # Errors
@@ -141,7 +152,7 @@ impl Synthesizer {
         &self,
         resume: Resume,
         cancel: &AtomicBool,
-        mut on_environment: impl FnMut(Arc<Environment>, Vec<Task>, &Report) -> std::result::Result<(), E>,
+        mut on_environment: impl FnMut(Admission, &Report) -> std::result::Result<(), E>,
     ) -> std::result::Result<Report, E> {
         let Resume { mut report, mut admitted } = resume;
         if report.environments >= self.options.envs {
@@ -183,9 +194,9 @@ impl Synthesizer {
                 report.next_index += 1;
                 gate.admit(report.next_index);
                 match self.admit(candidate, &mut admitted, &mut report) {
-                    Some((environment, tasks)) => {
+                    Some(admission) => {
                         refused_in_a_row = 0;
-                        on_environment(environment, tasks, &report)?;
+                        on_environment(admission, &report)?;
                     }
                     None => refused_in_a_row += 1,
                 }
@@ -203,44 +214,46 @@ impl Synthesizer {
         })
     }
 
-    /// Admits a candidate, or counts why not.
-    fn admit(
-        &self,
-        candidate: Candidate,
-        admitted: &mut Admitted,
-        report: &mut Report,
-    ) -> Option<(Arc<Environment>, Vec<Task>)> {
+    /// Admits a candidate, or counts why not. What a candidate brings counts against others only once it is admitted, so that a run
+    /// that goes on from the store decides like an unbroken one.
+    fn admit(&self, candidate: Candidate, admitted: &mut Admitted, report: &mut Report) -> Option<Admission> {
         report.rejected.merge(&candidate.rejected);
-        let Some((environment, recipe, mut tasks)) = candidate.made else {
+        report.draw(&candidate.suites, candidate.drawn, candidate.certified);
+        if candidate.suites.is_empty() {
+            return None;
+        }
+        let Some((environment, tasks)) = candidate.made else {
             report.rejected.add(&Reject::new("environment:too_few_tasks", format!("candidate {}", candidate.index)));
             return None;
         };
-        let fresh: Vec<Task> = {
-            let mut kept = Vec::with_capacity(tasks.len());
-            for task in tasks.drain(..) {
-                if admitted.prompt(&task.prompt) {
-                    kept.push(task);
-                } else {
-                    report.rejected.add(&Reject::new("same_prompt", task.prompt));
-                }
-            }
-            kept
-        };
+        if let Some(alike) = admitted.alike(&environment) {
+            let detail = format!("{}: {alike:.2}", environment.id);
+            report.rejected.add(&Reject::new("environment:near_duplicate", detail));
+            return None;
+        }
         let share = self.options.share(report.environments);
-        if fresh.len() < share {
+        let mut pending = Pending::default();
+        let mut kept: Vec<Task> = Vec::with_capacity(share);
+        for task in tasks {
+            if kept.len() == share {
+                break;
+            }
+            match admitted.consider(&task.prompt, task.split, &mut pending) {
+                Ok(()) => kept.push(task),
+                Err(stale) => report.rejected.add(&Reject::new(stale.reason(), task.prompt)),
+            }
+        }
+        if kept.len() < share {
             report.rejected.add(&Reject::new("environment:too_few_tasks", format!("candidate {}", candidate.index)));
             return None;
         }
-        if !admitted.environment(&environment, &recipe) {
-            report.rejected.add(&Reject::new("environment:near_duplicate", environment.id.clone()));
-            return None;
+        let clusters = admitted.admit(&environment, pending);
+        report.admit(environment.split, &candidate.suites);
+        for task in &kept {
+            let used = candidate.uses.get(&task.id).into_iter().flatten();
+            report.admit_task(task, used.filter_map(|part| candidate.suites.get(*part)));
         }
-        let tasks: Vec<Task> = fresh.into_iter().take(share).collect();
-        report.environments += 1;
-        report.tasks += tasks.len() as u64;
-        report.linked += u64::from(!recipe.parts.is_empty());
-        report.crossing += tasks.iter().filter(|t| candidate.crossing.contains(&t.id)).count() as u64;
-        Some((environment, tasks))
+        Some(Admission { environment, tasks: kept, clusters })
     }
 }
 

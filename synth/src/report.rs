@@ -3,6 +3,8 @@
 use crate::tasks::reject::Reject;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use terrarium_envs::environment::Split;
+use terrarium_envs::task::{Kind, Task};
 
 /// Examples kept for each reason.
 const EXAMPLES_MAX: usize = 3;
@@ -61,10 +63,86 @@ pub struct Report {
     /// Tasks whose solutions use the tools of several linked suites.
     #[serde(default)]
     pub crossing: u64,
+    /// What each suite contributed, alone or linked.
+    #[serde(default)]
+    pub suites: BTreeMap<String, SuiteReport>,
     /// Candidates looked at: the next index to go on from.
     pub next_index: u64,
     /// What was turned down: environments as `environment:<reason>`, tasks by reason.
     pub rejected: Rejections,
     /// Whether the run was stopped before its end.
     pub cancelled: bool,
+}
+
+/// What a suite contributed. A linked environment counts for each of its suites.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SuiteReport {
+    /// Environment candidates looked at.
+    pub candidates: u64,
+    /// Goals drawn in them.
+    pub drawn: u64,
+    /// Those of the goals that became tasks: the yield is their share.
+    pub certified: u64,
+    /// Environments admitted, by split.
+    pub environments: BTreeMap<String, u64>,
+    /// Tasks admitted whose solutions use a tool of this suite, by split; of each kind, in the order of [`Kind::ALL`].
+    pub tasks: BTreeMap<String, [u64; Kind::ALL.len()]>,
+}
+
+impl SuiteReport {
+    /// Adds what the same suite contributed to another run.
+    pub fn add(&mut self, other: &SuiteReport) {
+        self.candidates += other.candidates;
+        self.drawn += other.drawn;
+        self.certified += other.certified;
+        for (split, n) in &other.environments {
+            *self.environments.entry(split.clone()).or_default() += n;
+        }
+        for (split, kinds) in &other.tasks {
+            let sums = self.tasks.entry(split.clone()).or_default();
+            sums.iter_mut().zip(kinds).for_each(|(sum, n)| *sum += n);
+        }
+    }
+
+    /// The share of goals that became tasks; `None` where none was drawn.
+    pub fn share(&self) -> Option<f64> {
+        (self.drawn > 0).then(|| self.certified as f64 / self.drawn as f64)
+    }
+}
+
+impl Report {
+    /// Counts the goals of a candidate for its suites.
+    pub fn draw(&mut self, suites: &[String], drawn: u64, certified: u64) {
+        for suite in suites {
+            let of_suite = self.suites.entry(suite.clone()).or_default();
+            of_suite.candidates += 1;
+            of_suite.drawn += drawn;
+            of_suite.certified += certified;
+        }
+    }
+
+    /// Counts an admitted environment.
+    pub fn admit(&mut self, split: Split, suites: &[String]) {
+        self.environments += 1;
+        self.linked += u64::from(suites.len() > 1);
+        for suite in suites {
+            let environments = &mut self.suites.entry(suite.clone()).or_default().environments;
+            *environments.entry(split.name().to_owned()).or_default() += 1;
+        }
+    }
+
+    /// Counts an admitted task; `used` are the suites whose tools its solution uses.
+    pub fn admit_task<'a>(&mut self, task: &Task, used: impl Iterator<Item = &'a String>) {
+        self.tasks += 1;
+        let mut suites = 0;
+        for suite in used {
+            suites += 1;
+            let tasks = &mut self.suites.entry(suite.clone()).or_default().tasks;
+            let kinds = tasks.entry(task.split.name().to_owned()).or_default();
+            for (count, kind) in kinds.iter_mut().zip(Kind::ALL) {
+                *count += u64::from(kind == task.kind);
+            }
+        }
+        self.crossing += u64::from(suites > 1);
+    }
 }

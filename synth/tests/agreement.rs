@@ -13,7 +13,7 @@ use terrarium_synth::say::phrase::Speaker;
 use terrarium_synth::say::prompts::Prompts;
 use terrarium_synth::seed::Dice;
 use terrarium_synth::tasks::goal::{Goal, Query, Test};
-use terrarium_synth::vary;
+use terrarium_synth::vary::{self, Draw};
 use terrarium_synth::{library, link};
 
 /// Reasons that say the planner came to something else than the rows, once the rows have accepted the goal.
@@ -59,10 +59,10 @@ fn rows_and_tools_agree_over_the_library() {
     let mut linked = 0;
     for index in 0..library.len() as u64 {
         // Every suite, most of them linked with another.
-        let stock = link::stock(library, 23, index);
+        let stock = link::stock(library, 23, Draw::first(index));
         linked += u64::from(!stock.parts.is_empty());
         let parsed = &stock.parsed;
-        let recipe = vary::recipe_of(&stock, 23, index);
+        let recipe = vary::recipe_of(&stock, 23, Draw::first(index));
         let made = vary::make(&parsed.suite, recipe).expect("rows");
         let environment = vary::environment(&parsed.suite, &made, Split::Train, 0).expect("it compiles");
         let mut workshop =

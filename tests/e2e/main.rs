@@ -5,6 +5,7 @@ mod endpoint;
 
 mod agents;
 mod attacks;
+mod collection;
 mod exports;
 mod journey;
 mod kills;

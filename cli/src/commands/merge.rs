@@ -2,7 +2,7 @@
 
 use crate::args::{Global, MergeArgs};
 use crate::progress::Progress;
-use crate::{Ending, output};
+use crate::{Ending, clusters, output};
 use anyhow::Result;
 use serde_json::json;
 use std::time::Instant;
@@ -25,6 +25,9 @@ pub async fn run(global: &Global, args: &MergeArgs) -> Result<Ending> {
         let bar = Progress::new(global, "merge", "episodes", total);
         store.merge(source, taken, &mut report, |done| bar.at(done, "")).await?;
         bar.finish();
+    }
+    if report.added.get("tasks").is_some_and(|n| *n > 0) {
+        clusters::again(&store).await?;
     }
     store.close().await?;
     let seconds = started.elapsed().as_secs_f64();

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod contamination;
 mod demo;
 mod eval;
 mod export;
@@ -14,6 +15,7 @@ mod show;
 mod stats;
 mod suite;
 mod synth;
+mod variety;
 mod verify;
 
 use crate::Ending;

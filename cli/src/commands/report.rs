@@ -1,6 +1,7 @@
 //! `terrarium show report --html FILE`: one page that needs nothing else, to look at and to send.
 
 use crate::args::Global;
+use crate::commands::variety::{Variety, line, variety};
 use crate::{Ending, output};
 use anyhow::{Context, Result};
 use minijinja::value::Serde;
@@ -8,22 +9,31 @@ use minijinja::{Environment, Value, context};
 use serde_json::json;
 use std::path::Path;
 use terrarium_dataset::Store;
+use terrarium_dataset::collection::Collection;
 use terrarium_dataset::report::Report;
+
+/// Tasks to read of each kind.
+const SAMPLES_EACH: usize = 4;
 
 const TEMPLATE: &str = include_str!("../../templates/report.html");
 
 /// Writes the page. `most` is the number of episodes that it holds to read.
 pub async fn run(global: &Global, store: &Store, html: &Path, most: usize) -> Result<Ending> {
     let report = store.report(most).await?;
+    let collection = store.collection(SAMPLES_EACH).await?;
+    let variety = variety(store).await?;
     let name = global.db.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let page = render(&report, &name)?;
+    let page = render(&report, &collection, &variety, &name)?;
     std::fs::write(html, &page).with_context(|| format!("{} could not be written", html.display()))?;
-    let json = json!({"html": html, "bytes": page.len(), "policies": report.policies.len(), "episodes": report.episodes.len()});
+    let json = json!({"html": html, "bytes": page.len(), "policies": report.policies.len(), "episodes": report.episodes.len(),
+        "environment_clusters": collection.environment_clusters, "task_clusters": collection.task_clusters,
+        "nearest": variety.curve.last(), "samples": collection.samples.len()});
     let text = format!(
-        "{}: {} policies, {} episodes to read, {} bytes",
+        "{}: {} tasks and {} episodes to read, {} policies, {} bytes",
         html.display(),
-        report.policies.len(),
+        collection.samples.len(),
         report.episodes.len(),
+        report.policies.len(),
         page.len()
     );
     output::summary(global, &json, &text)?;
@@ -31,7 +41,7 @@ pub async fn run(global: &Global, store: &Store, html: &Path, most: usize) -> Re
 }
 
 /// The page of a report.
-fn render(report: &Report, title: &str) -> Result<String> {
+fn render(report: &Report, collection: &Collection, variety: &Variety, title: &str) -> Result<String> {
     let mut environment = Environment::new();
     environment.add_filter("percent", percent);
     environment.add_filter("share", share);
@@ -41,10 +51,11 @@ fn render(report: &Report, title: &str) -> Result<String> {
     environment.add_template("report.html", TEMPLATE)?;
     let count = |table: &str| report.stats.tables.get(table).copied().unwrap_or(0);
     let tiles = [
-        ("suites", report.stats.suites),
+        ("suites", if variety.suites.is_empty() { report.stats.suites } else { variety.suites.len() as u64 }),
         ("environments", count("environments")),
         ("tools", report.stats.tools),
         ("certified tasks", count("tasks")),
+        ("clusters of tasks", collection.task_clusters),
         ("episodes", count("episodes")),
         ("tool calls", count("steps")),
     ]
@@ -53,10 +64,24 @@ fn render(report: &Report, title: &str) -> Result<String> {
     attempts.sort_unstable();
     attempts.dedup();
     // Inside a script element only `<` could end it.
-    let episodes = serde_json::to_string(&report.episodes)?.replace('<', "\\u003c");
+    let inside_script = |json: String| json.replace('<', "\\u003c");
+    let episodes = inside_script(serde_json::to_string(&report.episodes)?);
+    let samples = inside_script(serde_json::to_string(&collection.samples)?);
+    let tasks = collection.growth.last().map_or(1, |(n, _)| *n);
+    // Clusters as a share of the tasks.
+    let growth = line(collection.growth.iter().map(|(n, clusters)| (*n, *clusters as f64 / *n as f64)), tasks);
+    let largest = |rows: &[(String, u64)]| rows.iter().map(|(_, n)| *n).max().unwrap_or(1).max(1);
+    let histograms = [
+        ("Difficulty score", "tasks", &collection.difficulty),
+        ("Calls of the reference solution", "tasks", &collection.calls),
+        ("Tools of an environment", "environments", &collection.tools),
+    ]
+    .map(|(name, unit, rows)| (name, unit, rows, largest(rows)));
     let options: Vec<_> = report.runs.iter().map(|run| told(&run.options)).collect();
     let context = context! {
         options => Serde(options), title, attempts, tiles => Serde(tiles), report => Serde(report), episodes_json => episodes,
+        samples_json => samples, growth, histograms => Serde(histograms), variety => Serde(variety),
+        collection => Serde(Collection { samples: Vec::new(), ..collection.clone() }),
     };
     Ok(environment.get_template("report.html")?.render(context)?)
 }

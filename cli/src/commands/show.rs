@@ -1,11 +1,11 @@
-//! `terrarium show env | task | episode | report`.
+//! `terrarium show env | task | episode | rejected | contamination | report`.
 
 use crate::args::{Global, ShowCommand};
-use crate::commands::report;
+use crate::commands::{contamination, report};
 use crate::{Ending, Usage, output};
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
-use terrarium_dataset::{EpisodeFilter, Store, TaskFilter};
+use serde_json::{Value, json};
+use terrarium_dataset::{EpisodeFilter, Rejection, Store, TaskFilter};
 use terrarium_envs::certificate::MutantRuns;
 use terrarium_envs::environment::Environment;
 use terrarium_envs::episode::{Episode, EpisodeKey, Step};
@@ -19,6 +19,16 @@ pub async fn run(global: &Global, command: &ShowCommand) -> Result<Ending> {
     let store = Store::open(&global.db).await?;
     match command {
         ShowCommand::Report { html, episodes } => return report::run(global, &store, html, *episodes).await,
+        ShowCommand::Contamination { file, similarity, pairs } => {
+            return contamination::run(global, &store, file, *similarity, *pairs).await;
+        }
+        ShowCommand::Rejected { reason } => {
+            let rejected = store.rejections(reason.as_deref()).await?;
+            if let (Some(reason), true) = (reason, rejected.is_empty()) {
+                bail!("nothing was turned down for `{reason}`; `terrarium show rejected` lists the reasons");
+            }
+            output::summary(global, &json!({"rejected": rejected}), &rejected_text(&rejected))?;
+        }
         ShowCommand::Env { id } => {
             let environment = store.environment(id).await?;
             let tasks = store.task_ids(&TaskFilter { environment: Some(id.clone()), ..TaskFilter::default() }).await?;
@@ -49,6 +59,17 @@ pub async fn run(global: &Global, command: &ShowCommand) -> Result<Ending> {
         }
     }
     Ok(Ending::Done)
+}
+
+fn rejected_text(rejected: &[Rejection]) -> String {
+    let mut text = format!("{} candidates turned down", rejected.iter().map(|r| r.candidates).sum::<u64>());
+    for reason in rejected {
+        text.push_str(&format!("\n\n{} {}", reason.candidates, reason.reason));
+        for example in &reason.examples {
+            text.push_str(&format!("\n  {}", example.replace('\n', "\n  ")));
+        }
+    }
+    text
 }
 
 /// `TASK`, `TASK@POLICY` or `TASK@POLICY#SAMPLE`; the first that is stored.

@@ -1,7 +1,7 @@
 //! `terrarium stats`: what the database holds, and whether it is sound.
 
 use crate::args::{Global, StatsArgs};
-use crate::{Ending, output};
+use crate::{Ending, clusters, output};
 use anyhow::Result;
 use serde_json::json;
 use terrarium_dataset::Store;
@@ -11,6 +11,7 @@ pub async fn run(global: &Global, args: &StatsArgs) -> Result<Ending> {
     let store = Store::open(&global.db).await?;
     if args.rebuild {
         store.rebuild_summaries().await?;
+        clusters::again(&store).await?;
     }
     let stats = store.stats().await?;
     let count = |table: &str| stats.tables.get(table).copied().unwrap_or(0);

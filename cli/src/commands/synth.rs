@@ -10,11 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use terrarium_dataset::{RejectedExample, Store, Synthesis, TaskFilter};
-use terrarium_envs::environment::Environment;
-use terrarium_envs::task::{Kind, Task};
+use terrarium_envs::task::Kind;
 use terrarium_sandbox::Sandbox;
 use terrarium_synth::library::{self, ParsedSuite};
-use terrarium_synth::pipeline::{Options, Resume, Synthesizer};
+use terrarium_synth::pipeline::{Admission, Options, Resume, Synthesizer};
 use terrarium_synth::report::Report;
 
 /// How often Ctrl-C is looked for.
@@ -103,9 +102,9 @@ pub async fn synthesize(global: &Global, sandbox: &Sandbox, args: &SynthArgs) ->
         let sandbox = sandbox.clone();
         tokio::task::spawn_blocking(move || -> Result<Report> {
             let synthesizer = Synthesizer::new(options, &sandbox)?;
-            let report = synthesizer.run(resume, &stop, |environment, tasks, report| -> Result<()> {
+            let report = synthesizer.run(resume, &stop, |admission, report| -> Result<()> {
                 let progress = synthesis(&identity, report)?;
-                runtime.block_on(keep(&store, &environment, &tasks, &progress))?;
+                runtime.block_on(keep(&store, &admission, &progress))?;
                 bar.at(
                     report.environments,
                     &format!("{} tasks, {} rejected", report.tasks, report.rejected.counts.values().sum::<u64>()),
@@ -136,6 +135,7 @@ pub async fn synthesize(global: &Global, sandbox: &Sandbox, args: &SynthArgs) ->
         "environments": report.environments,
         "tasks": report.tasks,
         "rejected": report.rejected.counts,
+        "suites": report.suites.len(),
         "resumed": before,
         "seconds": seconds,
         "cancelled": report.cancelled,
@@ -153,8 +153,8 @@ pub async fn synthesize(global: &Global, sandbox: &Sandbox, args: &SynthArgs) ->
     Ok(Made { json, text, cancelled: report.cancelled })
 }
 
-async fn keep(store: &Store, environment: &Environment, tasks: &[Task], progress: &Synthesis) -> Result<()> {
-    Ok(store.put_environment_with_tasks(environment, tasks, Some(progress)).await?)
+async fn keep(store: &Store, made: &Admission, progress: &Synthesis) -> Result<()> {
+    Ok(store.put_clustered(&made.environment, &made.tasks, &made.clusters, Some(progress)).await?)
 }
 
 /// The report as the store keeps it.
@@ -181,10 +181,11 @@ async fn resume(store: &Store, identity: &str) -> Result<Resume> {
         Some(known) => Resume::from(serde_json::from_value(known.state).context("the stored progress cannot be read")?),
         None => Resume::default(),
     };
-    for id in store.environment_ids(None).await? {
+    for id in store.environment_ids_as_stored().await? {
         let environment = store.environment(&id).await?;
-        let tasks = store.tasks(&TaskFilter { environment: Some(id), ..TaskFilter::default() }).await?;
-        resume.admit(&environment, tasks.into_iter().map(|t| t.prompt))?;
+        let tasks = store.tasks(&TaskFilter::environment(&id)).await?;
+        let clusters = store.clusters(&id, &tasks).await?;
+        resume.admit(&environment, &tasks, &clusters);
     }
     Ok(resume)
 }

@@ -41,6 +41,8 @@ struct Details<'a> {
     kind: &'static str,
     policy: &'a str,
     sample: u32,
+    cluster: &'a str,
+    environment_cluster: &'a str,
 }
 
 #[derive(Serialize)]
@@ -109,6 +111,8 @@ pub fn write(row: &EpisodeRow, out: &mut Vec<u8>) {
             kind: row.stored.kind.name(),
             policy: &episode.key.policy,
             sample: episode.key.sample,
+            cluster: &row.stored.cluster,
+            environment_cluster: &row.world.cluster,
         },
     };
     put(&trajectory, out);

@@ -113,6 +113,8 @@ struct Extra<'a> {
     kind: &'static str,
     policy: &'a str,
     sample: u32,
+    cluster: &'a str,
+    environment_cluster: &'a str,
 }
 
 /// Appends the trajectory of an episode.
@@ -157,6 +159,8 @@ pub fn write(row: &EpisodeRow, out: &mut Vec<u8>) {
             kind: row.stored.kind.name(),
             policy: &episode.key.policy,
             sample: episode.key.sample,
+            cluster: &row.stored.cluster,
+            environment_cluster: &row.world.cluster,
         },
     };
     put(&trajectory, out);

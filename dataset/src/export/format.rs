@@ -142,5 +142,6 @@ fn identity() -> Vec<Column> {
     let mut columns = vec![Column::new("reward", Kind::Real), Column::new("outcome", Kind::Text)];
     columns.extend(["task_id", "environment_id", "split", "kind", "policy"].map(|name| Column::new(name, Kind::Text)));
     columns.push(Column::new("sample", Kind::Integer));
+    columns.extend(Column::texts(["cluster", "environment_cluster"]));
     columns
 }

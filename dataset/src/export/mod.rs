@@ -28,7 +28,7 @@ pub use options::{Container, ExportOptions};
 
 use crate::episodes::StoredEpisode;
 use crate::error::{Error, Result};
-use crate::select::Selection;
+use crate::select::{Selection, StoredTask};
 use crate::store::Store;
 use atomic::AtomicFile;
 use card::Counts;
@@ -159,11 +159,11 @@ impl Writing<'_> {
 
     async fn tasks(&mut self) -> Result<()> {
         let mut cursor = self.store.select_tasks(&self.options.selection).await?;
-        while let Some(task) = cursor.next().await? {
+        while let Some(StoredTask { task, cluster }) = cursor.next().await? {
             self.enter(&task.environment_id).await?;
             self.line.clear();
             let world = self.world.as_ref().expect("entered");
-            let row = TaskRow { task: &task, world, index: self.files.rows(task.split) };
+            let row = TaskRow { task: &task, cluster: &cluster, world, index: self.files.rows(task.split) };
             match self.options.format {
                 Format::TrlGrpo => trl::write_prompt(&row, &mut self.line),
                 Format::Verl => verl::write(&row, &mut self.line),
@@ -213,7 +213,8 @@ impl Writing<'_> {
         if self.world.as_ref().is_none_or(|world| world.id != id) {
             let environment = self.store.environment(id).await?;
             let (shape, as_text) = self.shape();
-            self.world = Some(World::of(environment, shape, as_text));
+            let cluster = self.store.clusters(id, &[]).await?.environment;
+            self.world = Some(World::of(environment, cluster, shape, as_text));
         }
         Ok(())
     }

@@ -14,8 +14,8 @@ pub const ABOUT: &str = "\
 - `responses_create_params`: `input` (the system message and the user's message), `tools`, `parallel_tool_calls`, as NeMo Gym sends
   them to a Responses endpoint.
 - `agent_ref`: the agent server that runs rows, `terrarium_agent` (name yours so, or change it with `jq`).
-- `id` (within the split), `task_id`, `environment_id`, `split`, `kind`, `difficulty`: for the resources server, which resets the world
-  by the task and scores it.";
+- `id` (within the split), `task_id`, `environment_id`, `split`, `kind`, `cluster`, `environment_cluster`, `difficulty`: for the resources
+  server, which resets the world by the task and scores it.";
 
 #[derive(Serialize)]
 struct Row<'a> {
@@ -26,6 +26,8 @@ struct Row<'a> {
     environment_id: &'a str,
     split: &'static str,
     kind: &'static str,
+    cluster: &'a str,
+    environment_cluster: &'a str,
     difficulty: f64,
 }
 
@@ -67,6 +69,8 @@ pub fn write(row: &TaskRow, out: &mut Vec<u8>) {
         environment_id: &task.environment_id,
         split: task.split.name(),
         kind: task.kind.name(),
+        cluster: row.cluster,
+        environment_cluster: &row.world.cluster,
         difficulty: task.difficulty.score,
     };
     put(&line, out);

@@ -11,7 +11,8 @@ pub const ABOUT: &str = "\
 - `messages`: OpenAI chat messages. `arguments` of a call is JSON text, as the agent wrote it; `content` of a tool message is JSON text.
 - `tools`: JSON text of a list of OpenAI function tools (`json.loads` gives the list).
 - `reward`: 1, 0 or null; `outcome`: how the episode ended.
-- `task_id`, `environment_id`, `split`, `kind`, `policy`, `sample`: which episode; together `task_id`, `policy`, `sample` are unique.";
+- `task_id`, `environment_id`, `split`, `kind`, `policy`, `sample`: which episode; together `task_id`, `policy`, `sample` are unique.
+- `cluster`, `environment_cluster`: near-duplicate tasks, and environments, have the same.";
 
 /// Columns but for those of the identity.
 pub fn columns(thinking: bool) -> Vec<Column> {
@@ -30,5 +31,5 @@ struct Line<'a> {
 pub fn write(row: &EpisodeRow, out: &mut Vec<u8>) {
     let messages =
         Chat { messages: &row.stored.episode.messages, thinking: row.options.thinking, objects: row.options.objects };
-    put(&Line { messages, tools: &row.world.shown, identity: Identity::of(row.stored) }, out);
+    put(&Line { messages, tools: &row.world.shown, identity: Identity::of(row) }, out);
 }

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 pub const PAIR_ABOUT: &str = "\
 - `prompt`: the system message and the user's message; `chosen`: what the solved episode added; `rejected`: what the failed one added.
 - `tools`, and `arguments` of calls: JSON text.
-- `task_id`, `environment_id`, `split`, `kind`; `chosen_policy`, `chosen_sample`, `rejected_policy`, `rejected_sample`: which episodes.";
+- `task_id`, `environment_id`, `split`, `kind`, `cluster`, `environment_cluster`; `chosen_policy`, `chosen_sample`, `rejected_policy`, `rejected_sample`: which episodes.";
 
 /// For the card of labels.
 pub const ABOUT: &str = "\
@@ -25,7 +25,15 @@ pub const ABOUT: &str = "\
 pub fn pair_columns(thinking: bool) -> Vec<Column> {
     let mut columns: Vec<Column> =
         ["prompt", "chosen", "rejected"].into_iter().map(|name| Column::new(name, chat::kind(thinking))).collect();
-    columns.extend(Column::texts(["tools", "task_id", "environment_id", "split", "kind"]));
+    columns.extend(Column::texts([
+        "tools",
+        "task_id",
+        "environment_id",
+        "split",
+        "kind",
+        "cluster",
+        "environment_cluster",
+    ]));
     for (policy, sample) in [("chosen_policy", "chosen_sample"), ("rejected_policy", "rejected_sample")] {
         columns.extend([Column::new(policy, Kind::Text), Column::new(sample, Kind::Integer)]);
     }
@@ -50,6 +58,8 @@ struct Pair<'a> {
     environment_id: &'a str,
     split: &'static str,
     kind: &'static str,
+    cluster: &'a str,
+    environment_cluster: &'a str,
     chosen_policy: &'a str,
     chosen_sample: u32,
     rejected_policy: &'a str,
@@ -71,6 +81,8 @@ pub fn write_pair(chosen: &EpisodeRow, rejected: &EpisodeRow, out: &mut Vec<u8>)
         environment_id: &good.environment_id,
         split: chosen.stored.split.name(),
         kind: chosen.stored.kind.name(),
+        cluster: &chosen.stored.cluster,
+        environment_cluster: &chosen.world.cluster,
         chosen_policy: &good.key.policy,
         chosen_sample: good.key.sample,
         rejected_policy: &bad.key.policy,
@@ -98,7 +110,7 @@ pub fn write(row: &EpisodeRow, out: &mut Vec<u8>) {
         completion: part(completion),
         label: row.stored.episode.reward.is_some_and(|reward| reward >= 1.0),
         tools: &row.world.shown,
-        identity: Identity::of(row.stored),
+        identity: Identity::of(row),
     };
     put(&line, out);
 }

@@ -16,6 +16,8 @@ pub struct World {
     pub id: String,
     /// Suite.
     pub suite: String,
+    /// Its cluster of near-duplicates; empty where none was given.
+    pub cluster: String,
     /// The system message.
     pub system: String,
     /// All tools that the agent sees, `submit` last.
@@ -26,7 +28,7 @@ pub struct World {
 
 impl World {
     /// The texts of an environment. `shape` makes the JSON of the tools; `as_text` puts it into a JSON string.
-    pub fn of(environment: Environment, shape: fn(&[ToolSpec]) -> Value, as_text: bool) -> World {
+    pub fn of(environment: Environment, cluster: String, shape: fn(&[ToolSpec]) -> Value, as_text: bool) -> World {
         let mut tools = environment.tools;
         tools.push(submit::tool());
         let text = shape(&tools).to_string();
@@ -34,6 +36,7 @@ impl World {
         World {
             id: environment.id,
             suite: environment.suite,
+            cluster,
             system: environment.system,
             tools,
             shown: RawValue::from_string(text).expect("serde_json's own text is JSON"),
@@ -57,6 +60,8 @@ pub struct EpisodeRow<'a> {
 pub struct TaskRow<'a> {
     /// The task.
     pub task: &'a Task,
+    /// Its cluster of near-duplicates.
+    pub cluster: &'a str,
     /// Its environment.
     pub world: &'a World,
     /// Its place among the rows of its split, from 0.
@@ -74,11 +79,14 @@ pub struct Identity<'a> {
     kind: &'static str,
     policy: &'a str,
     sample: u32,
+    cluster: &'a str,
+    environment_cluster: &'a str,
 }
 
 impl<'a> Identity<'a> {
     /// That of an episode.
-    pub fn of(stored: &'a StoredEpisode) -> Identity<'a> {
+    pub fn of(row: &EpisodeRow<'a>) -> Identity<'a> {
+        let stored = row.stored;
         let episode = &stored.episode;
         Identity {
             reward: episode.reward,
@@ -89,6 +97,8 @@ impl<'a> Identity<'a> {
             kind: stored.kind.name(),
             policy: &episode.key.policy,
             sample: episode.key.sample,
+            cluster: &stored.cluster,
+            environment_cluster: &row.world.cluster,
         }
     }
 }

@@ -15,8 +15,8 @@ pub const ABOUT: &str = "\
 - `data_source`: always `terrarium`; `prompt`: the system message and the user's message; `env_class`: `terrarium`, to be registered
   with SkyRL-gym.
 - `reward_spec`: `method` is `rule`, `ground_truth` the id of the task by which the environment scores it.
-- `extra_info`: `split`, `index` (within the split), `task_id`, `environment_id`, `kind`, `difficulty`, `tools` (JSON text of the
-  OpenAI function tools of this world).";
+- `extra_info`: `split`, `index` (within the split), `task_id`, `environment_id`, `kind`, `cluster`, `environment_cluster`,
+  `difficulty`, `tools` (JSON text of the OpenAI function tools of this world).";
 
 /// For the card of token rows.
 pub const SFT_ABOUT: &str = "\
@@ -27,7 +27,7 @@ pub const SFT_ABOUT: &str = "\
 /// The columns of prompts.
 pub fn columns() -> Vec<Column> {
     let mut extra = vec![Column::new("split", Kind::Text), Column::new("index", Kind::Integer)];
-    extra.extend(Column::texts(["task_id", "environment_id", "kind"]));
+    extra.extend(Column::texts(["task_id", "environment_id", "kind", "cluster", "environment_cluster"]));
     extra.push(Column::new("difficulty", Kind::Real));
     extra.push(Column::new("tools", Kind::Text));
     vec![
@@ -70,6 +70,8 @@ struct ExtraInfo<'a> {
     task_id: &'a str,
     environment_id: &'a str,
     kind: &'static str,
+    cluster: &'a str,
+    environment_cluster: &'a str,
     difficulty: f64,
     tools: &'a RawValue,
 }
@@ -88,6 +90,8 @@ pub fn write(row: &TaskRow, out: &mut Vec<u8>) {
             task_id: &task.id,
             environment_id: &task.environment_id,
             kind: task.kind.name(),
+            cluster: row.cluster,
+            environment_cluster: &row.world.cluster,
             difficulty: task.difficulty.score,
             tools: &row.world.shown,
         },
@@ -107,7 +111,7 @@ struct TokenRow<'a> {
 /// Appends the tokens of an episode; false, and nothing, if they are no one sequence.
 pub fn write_sft(row: &EpisodeRow, out: &mut Vec<u8>) -> bool {
     let Some(line) = tokens::line(&row.stored.episode.traces) else { return false };
-    let identity = Identity::of(row.stored);
+    let identity = Identity::of(row);
     put(&TokenRow { input_ids: &line.ids, loss_mask: &line.mask, logprobs: &line.logprobs, identity }, out);
     true
 }

@@ -19,12 +19,13 @@ pub const ABOUT: &str = "\
 pub const PROMPT_ABOUT: &str = "\
 - `prompt`: the system message and the user's message; `tools`: JSON text of a list of OpenAI function tools.
 - `task_id` and `environment_id` reach reward functions and `reset(**row)` of an environment, which resets the world by them.
+- `cluster`, `environment_cluster`: near-duplicate tasks, and environments, have the same.
 - `difficulty`, `calls`, `writes`: the structural score of the task, calls and writes of its reference solution.";
 
 /// The columns of prompts.
 pub fn prompt_columns() -> Vec<Column> {
     let mut columns = vec![Column::new("prompt", prompt_kind()), Column::new("tools", Kind::Text)];
-    columns.extend(Column::texts(["task_id", "environment_id", "split", "kind"]));
+    columns.extend(Column::texts(["task_id", "environment_id", "split", "kind", "cluster", "environment_cluster"]));
     columns.push(Column::new("difficulty", Kind::Real));
     columns.extend([Column::new("calls", Kind::Integer), Column::new("writes", Kind::Integer)]);
     columns
@@ -43,6 +44,8 @@ struct Prompt<'a> {
     environment_id: &'a str,
     split: &'static str,
     kind: &'static str,
+    cluster: &'a str,
+    environment_cluster: &'a str,
     difficulty: f64,
     calls: u32,
     writes: u32,
@@ -58,6 +61,8 @@ pub fn write_prompt(row: &TaskRow, out: &mut Vec<u8>) {
         environment_id: &task.environment_id,
         split: task.split.name(),
         kind: task.kind.name(),
+        cluster: row.cluster,
+        environment_cluster: &row.world.cluster,
         difficulty: task.difficulty.score,
         calls: task.difficulty.calls,
         writes: task.difficulty.writes,

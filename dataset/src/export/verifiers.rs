@@ -162,6 +162,8 @@ struct Info<'a> {
     environment_id: &'a str,
     policy: &'a str,
     sample: u32,
+    cluster: &'a str,
+    environment_cluster: &'a str,
 }
 
 #[derive(Serialize)]
@@ -214,6 +216,8 @@ pub fn write(row: &EpisodeRow, out: &mut Vec<u8>) {
             environment_id: &episode.environment_id,
             policy: &episode.key.policy,
             sample: episode.key.sample,
+            cluster: &row.stored.cluster,
+            environment_cluster: &row.world.cluster,
         },
         is_completed: true,
         ok: episode.reward.is_some(),

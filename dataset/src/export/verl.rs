@@ -15,8 +15,8 @@ use serde_json::value::RawValue;
 pub const ABOUT: &str = "\
 - `data_source`: always `terrarium`; `prompt`: the system message and the user's message; `ability`: the kind of task.
 - `reward_model`: `style` is `rule`, `ground_truth` the id of the task by which the environment scores it.
-- `extra_info`: `split`, `index` (within the split), `task_id`, `environment_id`, `suite`, `difficulty`, `tools` (JSON text of the
-  OpenAI function tools of this world), `need_tools_kwargs` (false), `interaction_kwargs` (name and task of the interaction).
+- `extra_info`: `split`, `index` (within the split), `task_id`, `environment_id`, `suite`, `cluster`, `environment_cluster`,
+  `difficulty`, `tools` (JSON text of the OpenAI function tools of this world), `need_tools_kwargs` (false), `interaction_kwargs` (name and task of the interaction).
 - `agent_name`: `tool_agent`, verl's loop with tools.";
 
 /// For the card of SFT rows.
@@ -28,7 +28,7 @@ pub const SFT_ABOUT: &str = "\
 /// The columns of RL rows.
 pub fn columns() -> Vec<Column> {
     let mut extra = vec![Column::new("split", Kind::Text), Column::new("index", Kind::Integer)];
-    extra.extend(Column::texts(["task_id", "environment_id", "suite"]));
+    extra.extend(Column::texts(["task_id", "environment_id", "suite", "cluster", "environment_cluster"]));
     extra.push(Column::new("difficulty", Kind::Real));
     extra.push(Column::new("tools", Kind::Text));
     extra.push(Column::new("need_tools_kwargs", Kind::Flag));
@@ -66,6 +66,8 @@ struct ExtraInfo<'a> {
     task_id: &'a str,
     environment_id: &'a str,
     suite: &'a str,
+    cluster: &'a str,
+    environment_cluster: &'a str,
     difficulty: f64,
     tools: &'a RawValue,
     need_tools_kwargs: bool,
@@ -92,6 +94,8 @@ pub fn write(row: &TaskRow, out: &mut Vec<u8>) {
             task_id: &task.id,
             environment_id: &task.environment_id,
             suite: &row.world.suite,
+            cluster: row.cluster,
+            environment_cluster: &row.world.cluster,
             difficulty: task.difficulty.score,
             tools: &row.world.shown,
             need_tools_kwargs: false,

@@ -9,16 +9,17 @@ use terrarium_envs::environment::{Environment, Split};
 
 /// How they are written.
 pub static TABLE: Table = Table::new(
-    "INSERT INTO environments (id, suite, domain, split, tool_count, digest, title, signature, recipe, system, tools, component)",
-    12,
+    "INSERT INTO environments (id, suite, domain, split, tool_count, digest, title, signature, recipe, system, tools, component, \
+     cluster)",
+    13,
 );
 
 /// The columns that [`read`] reads.
 pub const COLUMNS: &str = "id, suite, domain, split, digest, title, signature, recipe, system, tools, component";
 
-/// The row of an environment.
-pub fn write(environment: &Environment) -> Row {
-    Row::with_capacity(12)
+/// The row of an environment of a cluster.
+pub fn write(environment: &Environment, cluster: &str) -> Row {
+    Row::with_capacity(13)
         .text(&environment.id)
         .text(&environment.suite)
         .text(&environment.domain)
@@ -31,6 +32,7 @@ pub fn write(environment: &Environment) -> Row {
         .text(&environment.system)
         .text(json(&environment.tools))
         .blob(pack::Packer::new().bytes(&environment.component))
+        .text(cluster)
 }
 
 /// The environment of a row.

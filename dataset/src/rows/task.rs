@@ -10,17 +10,17 @@ use terrarium_envs::task::{Difficulty, Kind, Task};
 /// How they are written.
 pub static TABLE: Table = Table::new(
     "INSERT INTO tasks (id, environment_id, split, kind, difficulty, calls, writes, tool_count, depth, distractors, \
-     prompt, goal, verifier, solution, certificate)",
-    15,
+     prompt, goal, verifier, solution, certificate, cluster)",
+    16,
 );
 
 /// The columns that [`read`] reads, of the table `t`.
 pub const COLUMNS: &str = "t.id, t.environment_id, t.split, t.kind, t.difficulty, t.calls, t.writes, t.tool_count, t.depth, \
      t.distractors, t.prompt, t.goal, t.verifier, t.solution, t.certificate";
 
-/// The row of a task.
-pub fn write(task: &Task) -> Row {
-    Row::with_capacity(15)
+/// The row of a task of a cluster.
+pub fn write(task: &Task, cluster: &str) -> Row {
+    Row::with_capacity(16)
         .text(&task.id)
         .text(&task.environment_id)
         .text(task.split.name())
@@ -36,6 +36,7 @@ pub fn write(task: &Task) -> Row {
         .text(json(&task.verifier))
         .text(json(&task.solution))
         .text(json(&task.certificate))
+        .text(cluster)
 }
 
 /// The task of a row.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use terrarium_dataset::Store;
 use terrarium_envs::certificate::{Certificate, MutantRuns, Mutator, Provenance};
+use terrarium_envs::clusters::Clusters;
 use terrarium_envs::environment::{Environment, Split};
 use terrarium_envs::episode::{Episode, EpisodeKey, Step, TokenTrace};
 use terrarium_envs::message::{Message, MessageCall};
@@ -187,6 +188,12 @@ pub async fn one_episode(path: &Path, outcome: Outcome) -> Store {
     store
 }
 
+/// A cluster of the environment's own, and one that all tasks are in: their prompts are the same but for a number.
+pub fn clusters(environment: &Environment, tasks: usize) -> Clusters {
+    let environment = format!("{:016x}", environment.id.len() + environment.split as usize);
+    Clusters { environment, tasks: vec!["00000000000000aa".to_owned(); tasks] }
+}
+
 /// Environments 0..4 (one a split), 3 tasks each, 2 policies, episodes with and without a reward.
 pub async fn filled(dir: &Path, order: usize) -> Store {
     let store = Store::create(dir.join("terrarium.db")).await.unwrap();
@@ -195,7 +202,7 @@ pub async fn filled(dir: &Path, order: usize) -> Store {
     for n in 0..4 {
         let environment = environment((n + order) % 4);
         let tasks: Vec<_> = (0..3).map(|n| task(&environment, n)).collect();
-        store.put_environment_with_tasks(&environment, &tasks, None).await.unwrap();
+        store.put_clustered(&environment, &tasks, &clusters(&environment, tasks.len()), None).await.unwrap();
         for task in &tasks {
             for policy in ["expert", "openai:some/model|v2"] {
                 for sample in 0..3 {

@@ -3,6 +3,7 @@
 pub mod data;
 pub mod lenient;
 pub mod naming;
+pub mod signature;
 pub mod surface;
 pub mod words;
 
@@ -43,6 +44,27 @@ pub struct Recipe {
     pub lenient: bool,
 }
 
+/// Which candidate, and how often it was drawn again because it was too much like an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draw {
+    /// Number of the candidate.
+    pub index: u64,
+    /// 0 for the first draw.
+    pub attempt: u8,
+}
+
+impl Draw {
+    /// The first draw of a candidate.
+    pub fn first(index: u64) -> Draw {
+        Draw { index, attempt: 0 }
+    }
+
+    /// Its name among random streams.
+    pub fn name(self) -> String {
+        if self.attempt == 0 { self.index.to_string() } else { format!("{}/{}", self.index, self.attempt) }
+    }
+}
+
 /// A suite of the library inside a linked one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
@@ -71,17 +93,17 @@ pub fn recipe(suite: &Suite, source_digest: &str, seed: u64, index: u64) -> Reci
     drawn(suite, source_digest, breadth, seed, index, &mut dice)
 }
 
-/// The recipe of candidate `index` from its stock.
-pub fn recipe_of(stock: &Stock<'_>, seed: u64, index: u64) -> Recipe {
+/// The recipe of a candidate from its stock.
+pub fn recipe_of(stock: &Stock<'_>, seed: u64, draw: Draw) -> Recipe {
     let suite = &stock.parsed.suite;
-    let mut dice = Dice::new(seed, &format!("recipe/{}/{index}", suite.name));
+    let mut dice = Dice::new(seed, &format!("recipe/{}/{}", suite.name, draw.name()));
     let breadth = match (stock.pocket, stock.parts.is_empty()) {
         (true, _) => Breadth::Pocket,
         (false, true) => [Breadth::Subset, Breadth::Full][dice.weighted(&[65, 20])],
         // The tools of several suites are many enough.
         (false, false) => Breadth::Subset,
     };
-    let mut recipe = drawn(suite, &stock.parsed.digest, breadth, seed, index, &mut dice);
+    let mut recipe = drawn(suite, &stock.parsed.digest, breadth, seed, draw.index, &mut dice);
     recipe.parts.clone_from(&stock.parts);
     recipe.data.links.clone_from(&stock.links);
     recipe
@@ -186,7 +208,7 @@ pub fn environment(suite: &Suite, made: &Made, split: Split, index: u64) -> Resu
         digest: component_digest(&compiled.component),
         component: Arc::new(compiled.component),
         recipe,
-        signature: signature(suite, &made.surface),
+        signature: signature::of(suite, &made.recipe, &made.surface),
     })
 }
 
@@ -224,20 +246,4 @@ pub fn policy_text(suite: &Suite, parameters: &[Literal]) -> String {
         text = text.replace(&format!("{{{}}}", parameter.name), &shown);
     }
     text
-}
-
-/// De-renamed `suite.tool(parameter, ...)` of the tools offered, sorted.
-fn signature(suite: &Suite, surface: &Surface) -> Vec<String> {
-    let mut names: Vec<String> = surface
-        .tools
-        .iter()
-        .map(|t| {
-            let tool = &suite.tools[t.tool];
-            let function = &suite.functions[tool.function];
-            let parameters: Vec<&str> = function.parameters.iter().map(|p| p.name.as_str()).collect();
-            format!("{}.{}({})", suite.name, tool.name, parameters.join(", "))
-        })
-        .collect();
-    names.sort_unstable();
-    names
 }
