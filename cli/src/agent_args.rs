@@ -11,6 +11,10 @@ pub struct AgentArgs {
     pub conditions: ConditionArgs,
     #[command(flatten)]
     pub endpoint: EndpointArgs,
+    /// Only of the embedded model.
+    #[cfg(feature = "torch")]
+    #[command(flatten)]
+    pub place: crate::place::PlaceArgs,
 }
 
 /// What surrounds an agent.

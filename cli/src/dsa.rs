@@ -22,7 +22,7 @@ use terrarium_model::dsml::{self, ThinkingMode};
 use terrarium_model::engine::grammar::Grammar;
 use terrarium_model::engine::{EngineHandle, Finish, Generator, Options, Record, Request, Sampling};
 use terrarium_model::tokenizer::Tokenizer;
-use terrarium_model::{Config, Kind, Model};
+use terrarium_model::{Config, Model};
 use tokio::sync::oneshot;
 
 /// Conversations that are batched unless told otherwise.
@@ -51,10 +51,12 @@ impl Dsa {
     /// The checkpoint in `folder`, or a tiny random model of this seed; `constrained` to calls or free.
     pub fn open(folder: Option<&Path>, constrained: bool, seed: u64, args: &AgentArgs) -> Result<Self> {
         terrarium_model::runtime::set_threads(1);
+        let place = args.place.settle(None, |note| eprintln!("note: {note}"))?;
         let model = match folder {
-            Some(folder) => Model::load(folder, Kind::Float)
-                .with_context(|| format!("cannot load the model in {}", folder.display()))?,
-            None => Model::init(Config::tiny(), seed, Kind::Float)?,
+            Some(folder) => {
+                Model::load(folder, place).with_context(|| format!("cannot load the model in {}", folder.display()))?
+            }
+            None => Model::init(Config::tiny(), seed, place)?,
         };
         let positions = usize::try_from(model.config().max_position_embeddings).unwrap_or(usize::MAX);
         let window = args.conditions.window.and_then(|window| usize::try_from(window).ok());

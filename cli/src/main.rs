@@ -17,6 +17,8 @@ mod model_args;
 #[cfg(feature = "oracle")]
 mod oracle;
 mod output;
+#[cfg(feature = "torch")]
+mod place;
 mod policy;
 mod progress;
 mod select;

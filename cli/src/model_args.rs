@@ -1,5 +1,6 @@
 //! Arguments of `terrarium model`.
 
+use crate::place::{IndexKind, PlaceArgs, RowKind};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -8,15 +9,6 @@ use std::path::PathBuf;
 pub enum WeightKind {
     Float32,
     Bfloat16,
-}
-
-/// How indexer keys are stored.
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IndexKind {
-    /// In float32.
-    Exact,
-    /// A byte a number and a scale a key.
-    Int8,
 }
 
 #[derive(Args, Debug)]
@@ -36,9 +28,14 @@ pub struct BenchArgs {
     /// Threads.
     #[arg(long, default_value_t = 2)]
     pub threads: usize,
-    /// Form of the indexer keys.
-    #[arg(long, value_enum, default_value = "int8")]
-    pub index: IndexKind,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Form of cached rows.
+    #[arg(long, value_enum, default_value = "exact")]
+    pub rows: RowKind,
+    /// Form of cached indexer keys (default: int8 on the CPU, fp8 on CUDA).
+    #[arg(long, value_enum)]
+    pub index: Option<IndexKind>,
     /// Runs of a decode pass, of which the fastest counts; a prefill pass has a fifth of them.
     #[arg(long, default_value_t = 15)]
     pub runs: usize,
@@ -67,7 +64,7 @@ pub enum ModelCommand {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Logits [B, S, V] of token ids in float64, as JSON.
+    /// Logits [B, S, V] of token ids, as JSON: computed in float64 unless `--dtype` says otherwise.
     Logits {
         /// Checkpoint folder.
         dir: PathBuf,
@@ -77,6 +74,8 @@ pub enum ModelCommand {
         /// Where the JSON goes (default: stdout).
         #[arg(long)]
         out: Option<PathBuf>,
+        #[command(flatten)]
+        place: PlaceArgs,
     },
     /// Encode and parse DSML rows; one result row each.
     Dsml {
@@ -88,7 +87,7 @@ pub enum ModelCommand {
     Tokenizer(TokenizerCommand),
     /// Decode and prefill by length of context, sparse against dense, every stage beside its floor.
     Bench(BenchArgs),
-    /// libtorch, threads, accelerators; of a checkpoint folder also shape and sizes.
+    /// libtorch, threads, accelerators, where a model would compute; of a checkpoint folder also shape and sizes.
     Info {
         /// Checkpoint folder.
         dir: Option<PathBuf>,

@@ -147,7 +147,7 @@ fn seconds(option: &str, value: Option<f64>) -> Result<Option<Duration>, Usage> 
 
 /// Reads what surrounds an agent; `window` is what the policy knows of its own context window.
 pub fn surroundings(args: &AgentArgs, window: Option<u64>) -> Result<Surroundings> {
-    let AgentArgs { budget: limits, conditions, endpoint } = args;
+    let AgentArgs { budget: limits, conditions, endpoint, .. } = args;
     let plain = Budget::default();
     let budget = Budget {
         turns: limits.max_turns.unwrap_or(plain.turns),

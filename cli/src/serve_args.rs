@@ -1,5 +1,6 @@
 //! Arguments of `terrarium serve`.
 
+use crate::place::{CacheArgs, PlaceArgs};
 use clap::{Args, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,9 +30,10 @@ pub struct ServeModelArgs {
     /// Tokens the cache may hold over all conversations.
     #[arg(long, default_value_t = 1 << 17)]
     pub cache_tokens: usize,
-    /// Form of the indexer keys.
-    #[arg(long, value_enum, default_value = "exact")]
-    pub index: crate::model_args::IndexKind,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    #[command(flatten)]
+    pub cache: CacheArgs,
     /// Threads. With one, a result does not depend on what else is being generated, to the bit.
     #[arg(long, default_value_t = 1)]
     pub threads: usize,

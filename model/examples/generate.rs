@@ -30,11 +30,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         cache_tokens_max: batch * (longest + 64).next_multiple_of(64),
         ..Options::default()
     };
-    let mut generator = Generator::new(model, options).with_index_format(match index.as_str() {
+    let format = match index.as_str() {
         "exact" => IndexFormat::Exact,
         "int8" => IndexFormat::Int8,
         other => return Err(format!("index keys are exact or int8, not {other}").into()),
-    })?;
+    };
+    let mut generator = Generator::with_format(model, options, format)?;
     let sampling = Sampling { temperature: 0.0, max_tokens, ..Sampling::default() };
     let requests =
         prompts.into_iter().zip(0..).map(|(prompt, number)| Request::new(number, prompt, sampling)).collect();

@@ -11,6 +11,7 @@
 //! - [`ops`]: fast kernels of the sparse parts and the choice between them and the plain definitions.
 //! - [`dsml`]: messages to prompt text and completion text back to a message; [`template`]: prompts of other models;
 //!   [`tokenizer`]: text to ids and back.
+//! - [`place`]: which device and which kind a model computes in.
 //! - [`engine`]: batched generation for many conversations; [`mod@logits`]: what `terrarium model logits` prints;
 //!   [`stages`]: where the time goes; [`runtime`]: libtorch's version, threads and the OpenMP trap.
 //!
@@ -47,6 +48,7 @@ pub mod logits;
 pub mod moe;
 pub mod norm;
 pub mod ops;
+pub mod place;
 pub mod rope;
 pub mod rows;
 pub mod runtime;
@@ -60,5 +62,6 @@ pub use checkpoint::Weights;
 pub use config::Config;
 pub use error::{Error, Result, TokensError};
 pub use logits::logits;
+pub use place::{DeviceChoice, Place};
 pub use tch::{Device, Kind, Tensor};
 pub use transformer::{Model, Output, Trace};

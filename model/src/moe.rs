@@ -38,7 +38,7 @@ pub struct Routing {
 /// The part that chooses experts.
 #[derive(Debug)]
 pub struct Router {
-    pub weight: Tensor, // [E, M]
+    pub weight: Tensor, // [E, M], at least float32, as the bias
     pub bias: Tensor,   // [E]: only for the choice, never for the weights
 }
 
@@ -46,9 +46,9 @@ impl Router {
     /// Choose experts for every token.
     ///
     /// # Shapes
-    /// `x` [N, M] -> experts and weights [N, A].
+    /// `x` [N, M] -> experts and weights [N, A], weights of the router's kind.
     pub fn route(&self, x: &Tensor, config: &Config) -> Routing {
-        let scores = elementwise(&linear(x, &self.weight), Tensor::sigmoid); // [N, E]
+        let scores = elementwise(&linear(&x.to_kind(self.weight.kind()), &self.weight), Tensor::sigmoid); // [N, E]
         let experts = tch::no_grad(|| self.choose(&scores, config));
         weigh(&scores, experts, config)
     }
@@ -110,7 +110,7 @@ impl Moe {
         let (sorted, order) = routing.experts.reshape([-1]).sort_stable(true, 0, false); // [N A]
         let sorted = Vec::<i64>::try_from(sorted.to_device(tch::Device::Cpu)).expect("int64 values");
         let weights = routing.weights.reshape([-1, 1]); // [N A, 1]
-        let mut out = x.zeros_like();
+        let mut out = Tensor::zeros(x.size(), (routing.weights.kind(), x.device())); // [N, M], wide
         let mut start = 0;
         while start < sorted.len() {
             let expert = sorted[start];
@@ -119,11 +119,12 @@ impl Moe {
             let tokens = pairs.floor_divide_scalar(active); // [n]
             let gate_up = linear(&x.index_select(0, &tokens), &self.gate_up.get(expert)); // [n, 2F]
             let hidden = elementwise(&gate_up.narrow(1, 0, width), Tensor::silu) * gate_up.narrow(1, width, width); // [n, F]
-            let result = linear(&hidden, &self.down.get(expert)) * weights.index_select(0, &pairs); // [n, M]
+            let result = linear(&hidden, &self.down.get(expert)); // [n, M]
+            let result = result.to_kind(weights.kind()) * weights.index_select(0, &pairs);
             out = out.index_add(0, &tokens, &result);
             start = end;
         }
-        out
+        out.to_kind(x.kind())
     }
 }
 

@@ -7,6 +7,7 @@
 use tch::{Device, Kind, Tensor};
 
 use crate::config::Rope;
+use crate::place::wide;
 use crate::rows::elementwise;
 
 /// Which dimensions are turned together.
@@ -69,9 +70,10 @@ impl Rotation {
     /// The angles of `positions`.
     ///
     /// # Shapes
-    /// `positions` [B, S] int64; `frequencies` [Dr/2] float64 on the same device; computed in float64, kept in `kind`.
+    /// `positions` [B, S] int64; `frequencies` [Dr/2] float64 on the same device; computed in float64, kept in `kind`, at least float32.
     pub fn new(positions: &Tensor, frequencies: &Tensor, magnitude: f64, kind: Kind) -> Self {
         let angle = positions.to_kind(Kind::Double).unsqueeze(-1) * frequencies; // [B, S, Dr/2]
+        let kind = wide(kind);
         Self {
             cos: (elementwise(&angle, Tensor::cos) * magnitude).to_kind(kind),
             sin: (elementwise(&angle, Tensor::sin) * magnitude).to_kind(kind),
@@ -82,15 +84,16 @@ impl Rotation {
     /// are permuted alike, so that their dot products are those of the original order.
     ///
     /// # Shapes
-    /// `x` [B, S, H, Dr] -> [B, S, H, Dr].
+    /// `x` [B, S, H, Dr] -> [B, S, H, Dr], of `x`'s kind.
     pub fn apply(&self, x: &Tensor, layout: Layout) -> Tensor {
-        let width = x.size()[3];
+        let (width, kind) = (x.size()[3], x.kind());
+        let x = x.to_kind(self.cos.kind());
         let (a, b) = match layout {
             Layout::Interleaved => (x.slice(-1, 0, None, 2), x.slice(-1, 1, None, 2)),
             Layout::Halves => (x.narrow(-1, 0, width / 2), x.narrow(-1, width / 2, width / 2)),
         };
         let (cos, sin) = (self.cos.unsqueeze(2), self.sin.unsqueeze(2)); // [B, S, 1, Dr/2]
-        Tensor::cat(&[&a * &cos - &b * &sin, &b * &cos + &a * &sin], -1)
+        Tensor::cat(&[&a * &cos - &b * &sin, &b * &cos + &a * &sin], -1).to_kind(kind)
     }
 }
 

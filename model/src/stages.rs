@@ -5,6 +5,10 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
+use tch::Device;
+
+use crate::runtime::synchronise;
+
 /// The parts of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -44,26 +48,27 @@ impl Stage {
 pub type Times = [Duration; STAGES.len()];
 
 thread_local! {
-    static TIMES: RefCell<Option<Times>> = const { RefCell::new(None) };
+    static TIMES: RefCell<Option<(Device, Times)>> = const { RefCell::new(None) };
 }
 
-/// Run `work` and say how much of its time each stage took on this thread.
-pub fn measure<T>(work: impl FnOnce() -> T) -> (T, Times) {
-    TIMES.with(|times| times.replace(Some(Times::default())));
+/// Run `work`, a pass on `device`, and say how much of its time each stage took on this thread. A GPU is waited for after each stage.
+pub fn measure<T>(device: Device, work: impl FnOnce() -> T) -> (T, Times) {
+    TIMES.with(|times| times.replace(Some((device, Times::default()))));
     let result = work();
-    (result, TIMES.with(RefCell::take).unwrap_or_default())
+    (result, TIMES.with(RefCell::take).map_or_else(Times::default, |(_, times)| times))
 }
 
 /// Run a part of a pass; stages do not nest.
 pub(crate) fn stage<T>(stage: Stage, work: impl FnOnce() -> T) -> T {
-    if TIMES.with(|times| times.borrow().is_none()) {
+    let Some(device) = TIMES.with(|times| times.borrow().as_ref().map(|(device, _)| *device)) else {
         return work();
-    }
+    };
     let start = Instant::now();
     let result = work();
+    synchronise(device);
     let spent = start.elapsed();
     TIMES.with(|times| {
-        if let Some(times) = times.borrow_mut().as_mut() {
+        if let Some((_, times)) = times.borrow_mut().as_mut() {
             times[STAGES.iter().position(|other| *other == stage).expect("all stages are listed")] += spent;
         }
     });
@@ -78,13 +83,13 @@ mod tests {
     fn time_is_added_to_its_stage_and_only_while_measuring() {
         let wait = || std::thread::sleep(Duration::from_millis(3));
         stage(Stage::Core, wait);
-        let ((), times) = measure(|| {
+        let ((), times) = measure(Device::Cpu, || {
             stage(Stage::Core, wait);
             stage(Stage::Cache, || ());
             stage(Stage::Core, wait);
         });
         let of = |stage: Stage| times[STAGES.iter().position(|other| *other == stage).unwrap()];
         assert!(of(Stage::Core) >= Duration::from_millis(6) && of(Stage::Indexer).is_zero());
-        assert!(measure(|| ()).1.iter().all(Duration::is_zero));
+        assert!(measure(Device::Cpu, || ()).1.iter().all(Duration::is_zero));
     }
 }

@@ -2,27 +2,27 @@
 
 use std::path::Path;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::attention::indexer::Indexer;
 use crate::attention::mla::Attention;
 use crate::attention::{Keys, Pass};
-use crate::cache::{Cache, IndexFormat, IndexKeys, PAGE, Sequence, Table};
+use crate::cache::{Cache, Format, IndexKeys, PAGE, Sequence, Table};
 use crate::checkpoint::{self, Weights};
 use crate::moe::{Mlp, Moe, Router};
 use crate::norm::rms_norm;
+use crate::place::Place;
 use crate::rope::{self, Rotation};
 use crate::rows::linear;
 use crate::stages::{Stage, stage};
 use crate::{Config, Error, Result, TokensError, init};
 
-/// A DSA transformer with its weights, computing in one kind (float32 or float64).
+/// A DSA transformer with its weights, computing on one device in one kind.
 #[derive(Debug)]
 pub struct Model {
     config: Config,
     weights: Weights,
-    kind: Kind,
-    device: Device,
+    place: Place,
     embedding: Tensor, // [V, M]
     layers: Vec<Layer>,
     norm: Tensor,        // [M]
@@ -63,24 +63,30 @@ pub struct Output {
 }
 
 impl Model {
-    /// A model with seeded random weights, computing in `kind`: the same seed gives the same bytes everywhere.
+    /// A model with seeded random weights, computing in `place` (a kind alone: on the CPU). The same seed gives the same weights
+    /// everywhere.
     ///
     /// # Errors
-    /// [`Error::Config`] if the configuration is inconsistent.
-    pub fn init(config: Config, seed: u64, kind: Kind) -> Result<Self> {
+    /// [`Error::Config`] if the configuration is inconsistent or no model computes in that kind.
+    pub fn init(config: Config, seed: u64, place: impl Into<Place>) -> Result<Self> {
+        let place = place.into();
         config.validate()?;
+        place.check()?;
         let weights = init::weights(&config, seed);
-        Self::new(config, weights, kind, Device::Cpu)
+        Self::new(config, weights.to(place), place)
     }
 
-    /// Load a Hugging Face folder (`config.json`, one or several `.safetensors`), computing in `kind`.
+    /// Load a Hugging Face folder (`config.json`, one or several `.safetensors`), computing in `place` (a kind alone: on the CPU). Each
+    /// weight goes there as it is read.
     ///
     /// # Errors
-    /// As [`Config::load`] and [`checkpoint::load`].
-    pub fn load(folder: &Path, kind: Kind) -> Result<Self> {
+    /// As [`Config::load`] and [`checkpoint::load`]; [`Error::Config`] if no model computes in that kind.
+    pub fn load(folder: &Path, place: impl Into<Place>) -> Result<Self> {
+        let place = place.into();
+        place.check()?;
         let config = Config::load(folder)?;
-        let weights = checkpoint::load(folder, &config)?;
-        Self::new(config, weights, kind, Device::Cpu)
+        let weights = checkpoint::load(folder, &config, place)?;
+        Self::new(config, weights, place)
     }
 
     /// Save as a Hugging Face folder, in float32.
@@ -91,15 +97,8 @@ impl Model {
         checkpoint::save(folder, &self.config, &self.weights, Kind::Float, checkpoint::SHARD_BYTES_MAX)
     }
 
-    /// Put weights, named as in [`checkpoint::shapes`], into their places.
-    ///
-    /// # Errors
-    /// [`Error::Config`] if `kind` is neither float32 nor float64, [`Error::MissingTensors`] if a weight is missing.
-    pub fn new(config: Config, weights: Weights, kind: Kind, device: Device) -> Result<Self> {
-        if !matches!(kind, Kind::Float | Kind::Double) {
-            return Err(Error::Config(format!("cannot compute in {kind:?}, only in Float and Double")));
-        }
-        let weights = weights.to(kind, device);
+    /// Weights, named as in [`checkpoint::shapes`] and in their place, in their layers.
+    fn new(config: Config, weights: Weights, place: Place) -> Result<Self> {
         let layers =
             (0..config.num_hidden_layers).map(|layer| Layer::new(&config, &weights, layer)).collect::<Result<_>>()?;
         Ok(Self {
@@ -107,11 +106,10 @@ impl Model {
             layers,
             norm: weights.get("model.norm.weight")?,
             head: weights.get("lm_head.weight")?,
-            frequencies: rope::frequency_tensor(&config.rope, config.qk_rope_head_dim, device),
+            frequencies: rope::frequency_tensor(&config.rope, config.qk_rope_head_dim, place.device),
             config,
             weights,
-            kind,
-            device,
+            place,
         })
     }
 
@@ -125,27 +123,22 @@ impl Model {
         &self.weights
     }
 
-    /// The kind the model computes in.
-    pub fn kind(&self) -> Kind {
-        self.kind
+    /// Where the model computes, and in which kind.
+    pub fn place(&self) -> Place {
+        self.place
     }
 
-    /// Where the model computes.
-    pub fn device(&self) -> Device {
-        self.device
-    }
-
-    /// An empty cache for this model that may hold `tokens_max` positions, with exact indexer keys.
+    /// An empty cache for this model that may hold `tokens_max` positions, with exact rows and indexer keys.
     pub fn cache(&self, tokens_max: usize) -> Cache {
-        self.cache_with(tokens_max, IndexFormat::Exact).expect("every model can have exact keys")
+        self.cache_with(tokens_max, Format::default()).expect("every model can have exact rows and keys")
     }
 
     /// An empty cache for this model that may hold `tokens_max` positions.
     ///
     /// # Errors
-    /// [`Error::Cache`] if the model cannot have indexer keys of that format.
-    pub fn cache_with(&self, tokens_max: usize, format: IndexFormat) -> Result<Cache> {
-        Cache::new(&self.config, self.kind, self.device, tokens_max, format)
+    /// [`Error::Cache`] if the model cannot have a cache of that format.
+    pub fn cache_with(&self, tokens_max: usize, format: impl Into<Format>) -> Result<Cache> {
+        Cache::new(&self.config, self.place, tokens_max, format.into())
     }
 
     /// Check a batch of token ids and make it a tensor.
@@ -174,7 +167,7 @@ impl Model {
             return Err(TokensError::TooLong { length: first, context: self.config.max_position_embeddings }.into());
         }
         let flat: Vec<i64> = rows.iter().flatten().copied().collect();
-        Ok(Tensor::from_slice(&flat).view([rows.len() as i64, -1]).to_device(self.device))
+        Ok(Tensor::from_slice(&flat).view([rows.len() as i64, -1]).to_device(self.place.device))
     }
 
     /// Run whole sequences from their first token, without a cache. Differentiable.
@@ -186,7 +179,7 @@ impl Model {
     /// `tokens` [B, S] int64, made by [`Model::tokens`].
     pub fn forward(&self, tokens: &Tensor) -> Output {
         let [b, s] = tokens.size()[..] else { panic!("tokens must be [B, S], see Model::tokens") };
-        let options = (Kind::Int64, self.device);
+        let options = (Kind::Int64, self.place.device);
         let positions = Tensor::arange(s, options).expand([b, s], false);
         let pages = Tensor::arange(b, options).view([b, 1]);
         self.run(tokens, positions, 0, pages, s, |_, row, index| Keys {
@@ -215,7 +208,7 @@ impl Model {
             }
         }
         let first = sequences.iter().map(|sequence| sequence.len() as i64).max().unwrap_or(0);
-        let table = cache.extend(sequences, s as usize, self.device)?;
+        let table = cache.extend(sequences, s as usize)?;
         let (positions, pages) = (table.positions.shallow_clone(), table.pages.shallow_clone());
         let write = |layer, row: &Tensor, index: Option<&Tensor>, cache: &mut Cache, table: &Table| {
             cache.write(layer, table, row, index)
@@ -245,7 +238,7 @@ impl Model {
         mut extend: impl FnMut(usize, &Tensor, Option<&Tensor>) -> Keys,
     ) -> Output {
         let magnitude = rope::magnitude(&self.config.rope);
-        let rotation = Rotation::new(&positions, &self.frequencies, magnitude, self.kind);
+        let rotation = Rotation::new(&positions, &self.frequencies, magnitude, self.place.kind);
         let pass = Pass { positions, first_position, rotation, pages, page_size };
         let mut trace = Trace::default();
         let mut x = Tensor::embedding(&self.embedding, tokens, -1, false, false); // [B, S, M]

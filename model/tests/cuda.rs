@@ -8,7 +8,8 @@ use std::process::Command;
 use std::time::Instant;
 
 use support::kernels::{self, Check};
-use terrarium_model::ops::cuda::{compile, device, packed, published, sparse};
+use terrarium_model::cache::packed;
+use terrarium_model::ops::cuda::{compile, device, published, sparse};
 use terrarium_model::runtime::cuda;
 use terrarium_model::{Device, Kind, Tensor};
 
@@ -57,7 +58,7 @@ fn every_kernel_compiles_to_machine_code() {
 fn gpu(test: &str) -> Option<&'static device::Device> {
     if std::env::var_os(cuda::STARTED).is_some() {
         cuda::load().expect("the CUDA libtorch loads");
-        return Some(device::get(&nvrtc_folders()).expect("the device opens"));
+        return Some(device::get(0, &nvrtc_folders()).expect("the device opens"));
     }
     let lib = match cuda::wanted(std::env::var_os(cuda::CHOICE).as_deref()) {
         Ok(lib) => lib,
@@ -66,7 +67,7 @@ fn gpu(test: &str) -> Option<&'static device::Device> {
             return None;
         }
     };
-    if let Err(reason) = device::get(&nvrtc_folders()) {
+    if let Err(reason) = device::get(0, &nvrtc_folders()) {
         skip(test, &reason);
         return None;
     }

@@ -77,7 +77,9 @@ fn float32_logits() {
 fn the_library_function_returns_the_same_logits() {
     tch::set_num_threads(1);
     let expected = golden("deepseek_v32", "logits");
-    let found = terrarium_model::logits(&folder("deepseek_v32"), &rows(&golden("deepseek_v32", "input_ids"))).unwrap();
+    let found =
+        terrarium_model::logits(&folder("deepseek_v32"), &rows(&golden("deepseek_v32", "input_ids")), Kind::Double)
+            .unwrap();
     let flat: Vec<f64> = found.iter().flatten().flatten().copied().collect();
     assert_eq!([found.len() as i64, found[0].len() as i64, found[0][0].len() as i64], expected.size()[..]);
     assert!(distance(&Tensor::from_slice(&flat).view(&expected.size()[..]), &expected) < 1e-5);

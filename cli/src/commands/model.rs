@@ -2,6 +2,7 @@
 
 use crate::args::{Global, ModelCommand};
 use crate::model_args::{TokenizerCommand, WeightKind};
+use crate::place::PlaceArgs;
 use crate::{Ending, Usage, output};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use terrarium_model::config::PRESETS;
 use terrarium_model::dsml::{self, ThinkingMode};
 use terrarium_model::tokenizer::train;
-use terrarium_model::{Config, Kind, Model, checkpoint};
+use terrarium_model::{Config, Kind, Model, Place, checkpoint};
 
 /// Weights of more bytes are not made: they would have to lie in memory first.
 const INIT_BYTES_MAX: i64 = 16 << 30;
@@ -21,7 +22,10 @@ pub fn run(global: &Global, command: &ModelCommand) -> Result<Ending> {
             let out = if *dry_run { None } else { out.as_deref() };
             init(global, out, preset, *kind)?;
         }
-        ModelCommand::Logits { dir, tokens, out } => logits(dir, tokens, out.as_deref())?,
+        ModelCommand::Logits { dir, tokens, out, place } => {
+            let place = place.settle(Some(Kind::Double), |note| output::note(global, note))?;
+            logits(dir, tokens, out.as_deref(), place)?;
+        }
         ModelCommand::Dsml { file } => dsml_rows(file)?,
         ModelCommand::Tokenizer(TokenizerCommand::Train { files, size, out }) => {
             train_tokenizer(global, files, *size, out)?;
@@ -111,6 +115,9 @@ fn info(global: &Global, dir: Option<&Path>) -> Result<()> {
     }
     text.push_str(&format!("\ncuda_in_use: {}", cuda.in_use));
     summary["cuda"] = serde_json::to_value(&cuda)?;
+    let place = crate::place::name(PlaceArgs::default().settle(None, |note| output::note(global, note))?);
+    text.push_str(&format!("\nmodels_compute_on: {place}"));
+    summary["models_compute_on"] = place.into();
     if let Some(dir) = dir {
         let config = Config::load(dir)?;
         summary["dir"] = json!(dir);
@@ -161,12 +168,13 @@ pub fn amount(bytes: i64) -> String {
     if mib < 1024.0 { format!("{mib:.1} MiB") } else { format!("{:.1} GiB", mib / 1024.0) }
 }
 
-fn logits(dir: &Path, tokens: &Path, out: Option<&Path>) -> Result<()> {
+fn logits(dir: &Path, tokens: &Path, out: Option<&Path>, place: Place) -> Result<()> {
     let text = std::fs::read_to_string(tokens).with_context(|| format!("cannot read {}", tokens.display()))?;
     let rows: Vec<Vec<i64>> = serde_json::from_str(&text).with_context(|| {
         format!("{} must hold JSON [[int, ...], ...], one list of token ids a row", tokens.display())
     })?;
-    let scores = terrarium_model::logits(dir, &rows).with_context(|| format!("tokens of {}", tokens.display()))?;
+    let scores =
+        terrarium_model::logits(dir, &rows, place).with_context(|| format!("tokens of {}", tokens.display()))?;
     let text = serde_json::to_string(&json!({ "logits": scores }))?;
     match out {
         None => output::print(&text),

@@ -2,14 +2,15 @@
 
 use super::model::amount;
 use crate::args::Global;
-use crate::model_args::{BenchArgs, IndexKind};
+use crate::model_args::BenchArgs;
+use crate::place::{self, IndexKind};
 use crate::{Usage, output};
 use anyhow::Result;
 use serde_json::json;
 use terrarium_model::bench::{self, Measured};
-use terrarium_model::cache::IndexFormat;
+use terrarium_model::cache::Format;
 use terrarium_model::stages::STAGES;
-use terrarium_model::{Config, Kind, Model, runtime};
+use terrarium_model::{Config, Device, Model, runtime};
 
 /// Runs it.
 pub fn run(global: &Global, args: &BenchArgs) -> Result<()> {
@@ -27,13 +28,13 @@ pub fn run(global: &Global, args: &BenchArgs) -> Result<()> {
         output::note(global, &format!("cannot start again with {}=passive: {error}", runtime::WAIT_POLICY));
     }
     runtime::set_threads(args.threads);
-    let format = match args.index {
-        IndexKind::Exact => IndexFormat::Exact,
-        IndexKind::Int8 => IndexFormat::Int8,
-    };
-    let machine = bench::machine();
-    let weight_bytes = 4 * config.size().parameters;
-    let model = Model::init(config, global.seed, Kind::Float)?;
+    let place = args.place.settle(None, |note| output::note(global, note))?;
+    let on_cpu = place.device == Device::Cpu;
+    let index = args.index.unwrap_or(if on_cpu { IndexKind::Int8 } else { IndexKind::Fp8 });
+    let format = Format { rows: args.rows.format(), index: index.format() };
+    let machine = bench::machine(place);
+    let weight_bytes = place.kind.elt_size_in_bytes() as i64 * config.size().parameters;
+    let model = Model::init(config, global.seed, place)?;
     let mut measured = Vec::new();
     for &context in &args.contexts {
         for (tokens, runs) in [(1, args.runs), (args.chunk, args.runs.div_ceil(5))] {
@@ -44,18 +45,25 @@ pub fn run(global: &Global, args: &BenchArgs) -> Result<()> {
     let memory = peak_memory().map_or_else(|| "unknown".to_owned(), amount);
     let cache = measured.iter().map(|pass| pass.cache_bytes).max().unwrap_or(0);
     let summary = json!({
-        "preset": args.preset, "index": format!("{:?}", args.index).to_lowercase(), "kernels": terrarium_model::ops::available(),
+        "preset": args.preset, "place": place::name(place), "rows": format!("{:?}", args.rows).to_lowercase(),
+        "index": format!("{index:?}").to_lowercase(), "kernels": terrarium_model::ops::available(),
         "machine": machine, "weight_bytes": weight_bytes, "cache_bytes": cache, "peak_bytes": peak_memory(), "passes": measured,
     });
     let text = [
         format!(
-            "preset {}, float32, index keys {:?}, {} threads; memory {:.1} GB/s, float32 products {:.0} Gflop/s, kernels {}",
+            "preset {}, {}, rows {:?}, index keys {index:?}, {} threads; memory {:.1} GB/s, {} products {:.0} Gflop/s, kernels {}",
             args.preset,
-            args.index,
+            place::name(place),
+            args.rows,
             machine.threads,
             machine.bandwidth / 1e9,
+            place::kind_name(place.kind),
             machine.matrix_rate / 1e9,
-            if terrarium_model::ops::available() { "AVX-512" } else { "none for this machine: plain definitions" },
+            match (on_cpu, terrarium_model::ops::available()) {
+                (false, _) => "CUDA",
+                (true, true) => "AVX-512",
+                (true, false) => "none for this machine: plain definitions",
+            },
         ),
         format!(
             "weights {}, largest cache {}, peak of the process {memory}",

@@ -9,7 +9,6 @@ mod reply;
 mod request;
 
 use crate::args::Global;
-use crate::model_args::IndexKind;
 use crate::serve_args::ServeModelArgs;
 use crate::{Ending, output};
 use anyhow::{Context, Result};
@@ -22,11 +21,10 @@ use request::{Asked, Refusal};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use terrarium_model::cache::IndexFormat;
 use terrarium_model::engine::{EngineHandle, Generator, Options};
 use terrarium_model::template::ChatTemplate;
 use terrarium_model::tokenizer::Tokenizer;
-use terrarium_model::{Config, Kind, Model, runtime};
+use terrarium_model::{Config, Model, runtime};
 
 /// Bytes of a request: a long conversation with images left out is far below.
 const BODY_BYTES_MAX: usize = 64 << 20;
@@ -38,6 +36,8 @@ pub struct Served {
     /// How other models than DeepSeek's are spoken to; without it, DSML.
     template: Option<ChatTemplate>,
     name: String,
+    /// Device and kind.
+    place: String,
     context: usize,
     /// Numbers conversations, answers and calls.
     next: AtomicU64,
@@ -72,8 +72,8 @@ pub async fn run(global: &Global, args: &ServeModelArgs) -> Result<Ending> {
     let address = listener.local_addr()?;
     output::summary(
         global,
-        &json!({"listening": address.to_string(), "model": served.name}),
-        &format!("{} on http://{address}/v1", served.name),
+        &json!({"listening": address.to_string(), "model": served.name, "place": served.place}),
+        &format!("{} on http://{address}/v1 ({})", served.name, served.place),
     )?;
     let stop = async {
         // Without signals the server runs until it is killed.
@@ -87,30 +87,30 @@ pub async fn run(global: &Global, args: &ServeModelArgs) -> Result<Ending> {
 
 fn open(global: &Global, args: &ServeModelArgs) -> Result<Served> {
     runtime::set_threads(args.threads);
+    let place = args.place.settle(None, |note| output::note(global, note))?;
     let (model, tokenizer, template) = match &args.dir {
         Some(dir) => {
             let model =
-                Model::load(dir, Kind::Float).with_context(|| format!("cannot load the model in {}", dir.display()))?;
+                Model::load(dir, place).with_context(|| format!("cannot load the model in {}", dir.display()))?;
             let tokenizer = Tokenizer::load(dir, model.config())?;
             (model, tokenizer, ChatTemplate::load(dir)?)
         }
-        None => (Model::init(Config::tiny(), global.seed, Kind::Float)?, Tokenizer::default(), None),
+        None => (Model::init(Config::tiny(), global.seed, place)?, Tokenizer::default(), None),
     };
     let folder =
         args.dir.as_deref().and_then(std::path::Path::file_name).map(|name| name.to_string_lossy().into_owned());
     let name = args.name.clone().or(folder).unwrap_or_else(|| "tiny".to_owned());
     let context = usize::try_from(model.config().max_position_embeddings).unwrap_or(usize::MAX);
     let options = Options { batch_max: args.batch.max(1), cache_tokens_max: args.cache_tokens, ..Options::default() };
-    let mut generator = Generator::new(model, options).with_vocabulary(Arc::clone(tokenizer.vocabulary()));
-    if args.index == IndexKind::Int8 {
-        generator = generator.with_index_format(IndexFormat::Int8)?;
-    }
+    let generator = Generator::with_format(model, options, args.cache.format())?;
+    let generator = generator.with_vocabulary(Arc::clone(tokenizer.vocabulary()));
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Ok(Served {
         engine: EngineHandle::spawn(generator)?,
         tokenizer,
         template,
         name,
+        place: crate::place::name(place),
         context,
         next: AtomicU64::new(0),
         started: now.map_or(0, |now| now.as_secs()),

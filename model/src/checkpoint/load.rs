@@ -13,18 +13,19 @@ use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
 use super::{Weights, fp8, shapes, stored};
+use crate::place::Place;
 use crate::{Config, Error, Result};
 
 /// Headers longer than this are refused, as the format's own library does.
 const HEADER_BYTES_MAX: u64 = 100_000_000;
 
-/// Read the weights a configuration asks for, in float32 (float64 where stored so).
+/// Read the weights a configuration asks for, each to its kind and device at once.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Json`], [`Error::Safetensors`] for unreadable files; [`Error::MissingTensors`],
 /// [`Error::UnexpectedTensors`], [`Error::TensorShape`], [`Error::TensorKind`], [`Error::MissingScale`] for files that do
 /// not fit. All but read errors are found before the first weight is read.
-pub fn load(folder: &Path, config: &Config) -> Result<Weights> {
+pub fn load(folder: &Path, config: &Config, place: Place) -> Result<Weights> {
     let mut tensors = Folder::open(folder, config)?;
     let mut plan = Vec::new();
     let mut missing = Vec::new();
@@ -46,7 +47,8 @@ pub fn load(folder: &Path, config: &Config) -> Result<Weights> {
     }
     let mut weights = IndexMap::new();
     for (name, shape, parts) in plan {
-        weights.insert(name, tensors.read(parts, &shape)?);
+        let weight = tensors.read(parts, &shape)?.to_kind(place.kind_of(&name)).to_device(place.device);
+        weights.insert(name, weight);
     }
     Ok(Weights::new(weights))
 }
@@ -131,7 +133,7 @@ impl Folder {
         Ok(Some(Found { entry, scales }))
     }
 
-    /// Read the stored parts of one tensor and put them together.
+    /// Read the stored parts of one tensor and put them together, in float32 (float64 where stored so) on the CPU.
     fn read(&self, mut parts: Vec<(Option<(i64, i64)>, Found)>, shape: &[i64]) -> Result<Tensor> {
         if let [(None, _)] = parts[..] {
             return self.tensor(&parts.remove(0).1);

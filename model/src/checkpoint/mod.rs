@@ -13,11 +13,12 @@ mod load;
 mod save;
 
 use indexmap::IndexMap;
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
 pub use load::load;
 pub use save::{SHARD_BYTES_MAX, save};
 
+use crate::place::Place;
 use crate::{Config, Error, Result};
 
 /// Named weights in the order of [`shapes`].
@@ -49,8 +50,12 @@ impl Weights {
         self.0.values().map(Tensor::numel).sum()
     }
 
-    pub(crate) fn to(self, kind: Kind, device: Device) -> Self {
-        Self(self.0.into_iter().map(|(name, tensor)| (name, tensor.to_kind(kind).to_device(device))).collect())
+    pub(crate) fn to(self, place: Place) -> Self {
+        let moved = |(name, tensor): (String, Tensor)| {
+            let tensor = tensor.to_kind(place.kind_of(&name)).to_device(place.device);
+            (name, tensor)
+        };
+        Self(self.0.into_iter().map(moved).collect())
     }
 }
 

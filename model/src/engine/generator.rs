@@ -10,7 +10,7 @@ use tch::Tensor;
 use super::draw::draw;
 use super::grammar::Matcher;
 use super::{Completion, Counters, Drawn, Finish, Request};
-use crate::cache::{Cache, IndexFormat, PAGE, Sequence};
+use crate::cache::{Cache, Format, PAGE, Sequence};
 use crate::tokenizer::Vocabulary;
 use crate::{Error, Model, Result};
 
@@ -81,10 +81,18 @@ pub(super) struct Running {
 }
 
 impl Generator {
-    /// A generator with an empty cache.
+    /// A generator with an empty cache of exact rows and indexer keys.
     pub fn new(model: Model, options: Options) -> Self {
-        let cache = model.cache(options.cache_tokens_max);
-        Self {
+        Self::with_format(model, options, Format::default()).expect("every model can have exact rows and keys")
+    }
+
+    /// A generator with an empty cache.
+    ///
+    /// # Errors
+    /// [`Error::Cache`] if the model cannot have a cache of that format.
+    pub fn with_format(model: Model, options: Options, format: impl Into<Format>) -> Result<Self> {
+        let cache = model.cache_with(options.cache_tokens_max, format)?;
+        Ok(Self {
             model,
             options,
             vocabulary: None,
@@ -96,17 +104,7 @@ impl Generator {
             drawn: Vec::new(),
             next_ticket: 0,
             clock: 0,
-        }
-    }
-
-    /// The same generator with indexer keys stored in another form; what was cached is given up.
-    ///
-    /// # Errors
-    /// [`Error::Cache`] if the model cannot have indexer keys of that format.
-    pub fn with_index_format(mut self, format: IndexFormat) -> Result<Self> {
-        self.conversations.clear();
-        self.cache = self.model.cache_with(self.options.cache_tokens_max, format)?;
-        Ok(self)
+        })
     }
 
     /// The same generator, knowing what text its tokens stand for: needed for stop texts.
@@ -342,7 +340,7 @@ fn run(
     }
     let ids: Vec<Vec<u32>> = batch.iter().map(|running| running.next_tokens(count)).collect();
     let flat: Vec<i64> = ids.iter().flatten().map(|&id| i64::from(id)).collect();
-    let tokens = Tensor::from_slice(&flat).view([batch.len() as i64, -1]).to_device(model.device());
+    let tokens = Tensor::from_slice(&flat).view([batch.len() as i64, -1]).to_device(model.place().device);
     let mut sequences: Vec<&mut Sequence> =
         batch.iter_mut().map(|running| &mut running.conversation.sequence).collect();
     let output = model.extend(&tokens, cache, &mut sequences)?;

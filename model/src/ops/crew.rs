@@ -4,6 +4,9 @@
 //! that a pool whose threads sleep between them (rayon's, for one) did all the work on one. Here a helper that has worked keeps
 //! looking for more for [`AWAKE`] before it sleeps, the caller works at once, and pieces are taken in turn, so that nobody waits for a
 //! helper that is late. There is one crew a process; who finds it busy works alone.
+//!
+//! Helpers may run on every processor but the caller's ([`Seats`]). Left to itself the system wakes a helper where the caller runs and
+//! balances later, after some milliseconds; such a piece of work is over by then, and two threads had the speed of one.
 
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -49,7 +52,19 @@ static FLOOR: Floor = Floor {
 };
 
 /// The helpers there are; held by who uses them.
-static CREW: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
+static CREW: Mutex<Crew> = Mutex::new(Crew { threads: Vec::new(), seats: Seats { caller: None } });
+
+struct Crew {
+    threads: Vec<Helper>,
+    seats: Seats,
+}
+
+struct Helper {
+    thread: Thread,
+    /// The system's name of it, valid as long as the thread lives: for ever.
+    #[cfg(target_os = "linux")]
+    id: libc::pthread_t,
+}
 
 /// Run `work` on the caller's thread and on up to `threads - 1` helpers at once. It returns when nobody works any more; a helper may not
 /// have come at all, so that pieces must be taken in turn and not be given out.
@@ -57,22 +72,31 @@ static CREW: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
 /// # Panics
 /// If the work panics, on whatever thread.
 pub fn together(threads: usize, work: &Work<'_>) {
-    let mut helpers = match CREW.try_lock() {
-        Ok(helpers) => helpers,
+    let mut crew = match CREW.try_lock() {
+        Ok(crew) => crew,
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         Err(TryLockError::WouldBlock) => return work(0),
     };
+    let Crew { threads: helpers, seats } = &mut *crew;
     let invited = threads.saturating_sub(1).min(HELPERS_MAX);
     while helpers.len() < invited {
         let number = helpers.len();
         match Builder::new().name(format!("crew-{number}")).spawn(move || help(number)) {
-            Ok(handle) => helpers.push(handle.thread().clone()),
+            Ok(handle) => {
+                helpers.push(Helper {
+                    thread: handle.thread().clone(),
+                    #[cfg(target_os = "linux")]
+                    id: std::os::unix::thread::JoinHandleExt::as_pthread_t(&handle),
+                });
+                *seats = Seats::default();
+            }
             Err(_) => break, // the system has no more threads: work with those there are
         }
     }
     if invited == 0 || helpers.is_empty() {
         return work(0);
     }
+    seats.arrange(helpers);
     // SAFETY: only the lifetime changes. `Shut` waits until no helper can use the work any more, also if the caller's part panics.
     let lasting = unsafe { std::mem::transmute::<&Work<'_>, &'static Work<'static>>(work) };
     // SAFETY: the gate is shut and nobody is inside, and this thread holds the crew.
@@ -82,13 +106,48 @@ pub fn together(threads: usize, work: &Work<'_>) {
     FLOOR.call.fetch_add(1, Ordering::SeqCst);
     for (helper, asleep) in helpers.iter().zip(&FLOOR.asleep).take(invited) {
         if asleep.load(Ordering::SeqCst) {
-            helper.unpark();
+            helper.thread.unpark();
         }
     }
     let shut = Shut;
     work(0);
     drop(shut);
     assert!(!FLOOR.panicked.swap(false, Ordering::Relaxed), "a helper's part of the work panicked");
+}
+
+/// Which processor the caller was last seen on, and the helpers therefore keep away from.
+#[derive(Debug, Default)]
+struct Seats {
+    caller: Option<usize>,
+}
+
+impl Seats {
+    /// Send the helpers away from the caller's processor, if it is another one than last time. Where that cannot be done, they stay.
+    #[cfg(target_os = "linux")]
+    fn arrange(&mut self, helpers: &[Helper]) {
+        // SAFETY: asks for a number.
+        let Ok(here) = usize::try_from(unsafe { libc::sched_getcpu() }) else { return };
+        if self.caller.replace(here) == Some(here) {
+            return;
+        }
+        let size = size_of::<libc::cpu_set_t>();
+        // SAFETY: a set of processors is plain bits, of the size said; `here` is one of those it has room for, or nothing is changed.
+        unsafe {
+            let mut allowed: libc::cpu_set_t = std::mem::zeroed();
+            if libc::sched_getaffinity(0, size, &raw mut allowed) != 0 || here >= 8 * size {
+                return;
+            }
+            libc::CPU_CLR(here, &mut allowed);
+            if libc::CPU_COUNT(&allowed) > 0 {
+                for helper in helpers {
+                    libc::pthread_setaffinity_np(helper.id, size, &raw const allowed);
+                }
+            }
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn arrange(&mut self, _: &[Helper]) {}
 }
 
 /// Shuts the gate and waits until nobody is inside.

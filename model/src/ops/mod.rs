@@ -5,6 +5,7 @@
 //! - [`sparse_core`]: attention over selected rows.
 //! - [`product`]: matrix products whose rows do not depend on their company.
 //! - [`mod@cuda`]: the same parts on a GPU.
+//! - [`autograd`]: gradients of what a kernel computed.
 //! - [`best`]: the running top-k both kinds of scan use; `crew`: the threads they run on.
 //!
 //! Those of the CPU run on one or all cores ([`crate::runtime::set_threads`]) with the same bits: work is split only where no sum is.
@@ -12,6 +13,7 @@
 
 #![expect(unsafe_code, reason = "vector loads and the memory of tensors")]
 
+pub mod autograd;
 pub mod best;
 mod crew;
 pub mod cuda;
@@ -27,6 +29,7 @@ pub fn available() -> bool {
     {
         is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx512vnni")
     }
     #[cfg(not(target_arch = "x86_64"))]
@@ -122,6 +125,10 @@ impl Element for f32 {
 
 impl Element for f64 {
     const KIND: Kind = Kind::Double;
+}
+
+impl Element for half::bf16 {
+    const KIND: Kind = Kind::BFloat16;
 }
 
 impl Element for u8 {

@@ -2,8 +2,10 @@
 //!
 //! libtorch's products choose another order of additions by the number of rows, differently on every machine. Here every
 //! number is summed in one order whatever stands beside it, so that a token has the same bits alone, in a batch and in any
-//! part of a prompt. A single row, which decoding one conversation has, reads every weight once and pads nothing.
+//! part of a prompt. A single row, which decoding one conversation has, reads every weight once and pads nothing. Numbers in bfloat16 are
+//! summed in float32 and rounded once.
 
+use half::bf16;
 use tch::{Kind, Tensor};
 
 use super::{Element, numbers, numbers_mut, side_by_side};
@@ -15,17 +17,19 @@ const ALONE_MAX: usize = 1 << 18;
 
 /// Whether the products here can run these tensors.
 pub fn fits(x: &Tensor, w: &Tensor) -> bool {
-    let plain = |x: &Tensor| x.device() == tch::Device::Cpu && !x.requires_grad();
-    super::available() && plain(x) && plain(w) && x.kind() == w.kind() && matches!(x.kind(), Kind::Float | Kind::Double)
+    let plain = |x: &Tensor| x.device() == tch::Device::Cpu && !super::autograd::wanted(x);
+    let kinds = x.kind() == w.kind() && matches!(x.kind(), Kind::Float | Kind::Double | Kind::BFloat16);
+    super::available() && kinds && plain(x) && plain(w)
 }
 
 /// `x w^T`.
 ///
 /// # Shapes
-/// `x` [.., I], `w` [O, I], float32 or float64 -> [.., O].
+/// `x` [.., I], `w` [O, I], of one kind that [`fits`] -> [.., O].
 pub fn linear(x: &Tensor, w: &Tensor) -> Tensor {
     match x.kind() {
         Kind::Float => linear_of::<f32>(x, w),
+        Kind::BFloat16 => linear_of::<bf16>(x, w),
         _ => linear_of::<f64>(x, w),
     }
 }
@@ -37,6 +41,7 @@ pub fn linear(x: &Tensor, w: &Tensor) -> Tensor {
 pub fn per_head(x: &Tensor, w: &Tensor) -> Tensor {
     match x.kind() {
         Kind::Float => per_head_of::<f32>(x, w),
+        Kind::BFloat16 => per_head_of::<bf16>(x, w),
         _ => per_head_of::<f64>(x, w),
     }
 }
@@ -162,7 +167,7 @@ macro_rules! lanes {
 
 #[cfg(target_arch = "x86_64")]
 macro_rules! lanes {
-    ($number:ident, $module:ident, $mask:ident, $width:literal, $zero:ident, $set:ident, $load:ident, $load_some:ident, $store_some:ident, $fma:ident, $sum:ident) => {
+    ($number:ty, $module:ident, $mask:ident, $width:literal, $zero:ident, $set:ident, $load:ident, $load_some:ident, $store_some:ident, $fma:ident, $sum:ident) => {
         impl Lanes for $number {
             unsafe fn across(
                 a: (*const Self, usize),
@@ -185,12 +190,14 @@ macro_rules! lanes {
         }
 
         mod $module {
+            #[allow(unused_imports, reason = "numbers of two bytes alone need them")]
+            use super::half_width::*;
             use std::arch::x86_64::*;
 
             type From = (*const $number, usize);
             type To = (*mut $number, usize);
 
-            #[target_feature(enable = "avx512f")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
             pub unsafe fn across(a: From, b: From, out: To, [rows, inner, outer]: [usize; 3]) {
                 let mut column = 0;
                 while column < outer {
@@ -221,7 +228,7 @@ macro_rules! lanes {
             }
 
             #[inline]
-            #[target_feature(enable = "avx512f")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
             unsafe fn dots<const R: usize, const C: usize>(a: From, b: From, out: To, inner: usize) {
                 let mut sums = [[$zero(); C]; R];
                 let mut at = 0;
@@ -257,7 +264,7 @@ macro_rules! lanes {
                 }
             }
 
-            #[target_feature(enable = "avx512f")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
             pub unsafe fn along(a: From, b: From, out: To, [rows, inner, outer]: [usize; 3]) {
                 let mut column = 0;
                 while column < outer {
@@ -290,7 +297,7 @@ macro_rules! lanes {
             }
 
             #[inline]
-            #[target_feature(enable = "avx512f")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
             unsafe fn sums<const R: usize, const C: usize>(a: From, b: From, out: To, inner: usize, mask: $mask) {
                 let mut sums = [[$zero(); C]; R];
                 // SAFETY: the caller promises R rows of `a`, `inner` rows of `b` with C vectors under the mask, and room
@@ -333,6 +340,19 @@ lanes!(
     _mm512_reduce_add_ps
 );
 lanes!(
+    half::bf16,
+    narrow,
+    __mmask16,
+    16,
+    _mm512_setzero_ps,
+    wide_set,
+    wide_load,
+    wide_load_some,
+    narrow_store_some,
+    _mm512_fmadd_ps,
+    narrow_sum
+);
+lanes!(
     f64,
     double,
     __mmask8,
@@ -346,6 +366,65 @@ lanes!(
     _mm512_reduce_add_pd
 );
 
+/// Numbers in bfloat16, made wide as they are read and rounded to the nearest even as they are written.
+#[cfg(target_arch = "x86_64")]
+mod half_width {
+    use half::bf16;
+    use std::arch::x86_64::*;
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn wide(x: __m256i) -> __m512 {
+        _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(x)))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub fn wide_set(x: bf16) -> __m512 {
+        _mm512_set1_ps(x.to_f32())
+    }
+
+    /// # Safety
+    /// There are sixteen numbers.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub unsafe fn wide_load(x: *const bf16) -> __m512 {
+        // SAFETY: the caller's promise.
+        wide(unsafe { _mm256_loadu_si256(x.cast()) })
+    }
+
+    /// # Safety
+    /// The numbers under the mask exist.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    pub unsafe fn wide_load_some(mask: __mmask16, x: *const bf16) -> __m512 {
+        // SAFETY: the caller's promise.
+        wide(unsafe { _mm256_maskz_loadu_epi16(mask, x.cast()) })
+    }
+
+    /// # Safety
+    /// There is room for the numbers under the mask.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    pub unsafe fn narrow_store_some(out: *mut bf16, mask: __mmask16, x: __m512) {
+        let bits = _mm512_castps_si512(x);
+        // Half of the last place kept, less one where that place is even.
+        let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+        let rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+        let quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x40_0000));
+        let numbers = _mm512_mask_blend_epi32(_mm512_cmp_ps_mask::<_CMP_UNORD_Q>(x, x), rounded, quiet);
+        let narrow = _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(numbers));
+        // SAFETY: the caller's promise.
+        unsafe { _mm256_mask_storeu_epi16(out.cast(), mask, narrow) };
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub fn narrow_sum(x: __m512) -> bf16 {
+        bf16::from_f32(_mm512_reduce_add_ps(x))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -353,7 +432,12 @@ mod tests {
 
     fn close(found: &Tensor, exact: &Tensor, kind: Kind) {
         let error = (found.to_kind(Kind::Double) - exact).abs().max().double_value(&[]);
-        let bound = if kind == Kind::Float { 1e-4 } else { 1e-12 };
+        // In bfloat16 the last rounding alone is 2^-9 of numbers up to about a hundred.
+        let bound = match kind {
+            Kind::BFloat16 => exact.abs().max().double_value(&[]) / 256.0,
+            Kind::Float => 1e-4,
+            _ => 1e-12,
+        };
         assert!(error < bound, "{:?} {kind:?}: {error:e}", found.size());
     }
 
@@ -362,7 +446,7 @@ mod tests {
         if !super::super::available() {
             return;
         }
-        for kind in [Kind::Float, Kind::Double] {
+        for kind in [Kind::Float, Kind::Double, Kind::BFloat16] {
             for (rows, inner, outer) in
                 [(1, 64, 48), (70, 33, 7), (5, 512, 300), (130, 8, 1), (3, 5, 19), (9, 256, 1000)]
             {

@@ -14,7 +14,7 @@ const LANES: usize = 16;
 
 /// Whether [`attend`] (float32, on this machine) or [`attend_double`] (float64) can run these tensors.
 pub fn fits(query: &Tensor, rows: &Tensor, kind: Kind) -> bool {
-    let plain = |x: &Tensor| x.kind() == kind && x.device() == tch::Device::Cpu && !x.requires_grad();
+    let plain = |x: &Tensor| x.kind() == kind && x.device() == tch::Device::Cpu && !super::autograd::wanted(x);
     (kind == Kind::Double || super::available()) && plain(query) && plain(rows) && rows.is_contiguous()
 }
 
@@ -67,6 +67,40 @@ pub fn attend(query: &Tensor, rows: &Tensor, slots: &Tensor, rank: i64, scale: f
         rest = later;
     }
     out
+}
+
+/// As [`attend`] of rows that are stored narrower, bfloat16 or packed: the selected ones are made wide first, each once.
+///
+/// # Shapes
+/// As [`attend`], `query` of any kind, which is the result's; `widen` makes [n, W] float32 of some rows.
+pub fn attend_widened(
+    query: &Tensor,
+    rows: &Tensor,
+    slots: &Tensor,
+    rank: i64,
+    scale: f64,
+    widen: impl FnOnce(&Tensor) -> Tensor,
+) -> Tensor {
+    let slots = slots.contiguous();
+    let mut places = vec![-1i64; rows.size()[0] as usize];
+    let mut used: Vec<i64> = Vec::new();
+    let moved: Vec<i64> = numbers::<i64>(&slots)
+        .iter()
+        .map(|&slot| {
+            let Some(place) = usize::try_from(slot).ok().map(|slot| &mut places[slot]) else { return -1 };
+            if *place < 0 {
+                *place = used.len() as i64;
+                used.push(slot);
+            }
+            *place
+        })
+        .collect();
+    let moved = Tensor::from_slice(&moved).view_as(&slots);
+    if used.is_empty() {
+        used.push(0); // there are no rows without numbers
+    }
+    let wide = widen(&rows.index_select(0, &Tensor::from_slice(&used))).contiguous();
+    attend(&query.to_kind(Kind::Float), &wide, &moved, rank, scale).to_kind(query.kind())
 }
 
 /// The same in float64, heads one after the other: what golden values are compared with, in a fixed order as well.

@@ -72,7 +72,7 @@ pub fn look(choice: Option<&OsStr>, started: Option<&OsStr>) -> Found {
         format!("{}.{}, {place}", nvrtc.version.0, nvrtc.version.1)
     });
     let driver = device::count().map(|count| format!("{count} devices"));
-    let device = device::get(&folders).map(|device| format!("{}, {}", device.name(), device.architecture()));
+    let device = device::get(0, &folders).map(|device| format!("{}, {}", device.name(), device.architecture()));
     Found {
         driver: driver.into(),
         libtorch: libtorch.map(|folder| folder.display().to_string()).into(),
@@ -80,6 +80,15 @@ pub fn look(choice: Option<&OsStr>, started: Option<&OsStr>) -> Found {
         device: device.into(),
         in_use: started.is_some() && tch::Cuda::is_available(),
     }
+}
+
+/// Open a CUDA device that libtorch uses in this process, so that kernels run there. `started` is the value of [`STARTED`]. The name of
+/// the device.
+///
+/// # Errors
+/// Why the kernels cannot run there; libtorch's own operations can.
+pub fn open(number: usize, started: Option<&OsStr>) -> Result<&'static str, String> {
+    device::get(number, &nvrtc_folders(started.map(Path::new))).map(device::Device::name)
 }
 
 /// Folders to look for NVRTC in: where `setup/libtorch.py` puts it, and beside a CUDA libtorch that came from Python's packages.

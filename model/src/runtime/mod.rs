@@ -12,6 +12,8 @@ pub mod cuda;
 use std::ffi::OsStr;
 use std::process::Command;
 
+/// The folder of the libtorch this binary was built against.
+pub const LIBTORCH: &str = env!("TERRARIUM_LIBTORCH");
 /// The variable libgomp reads.
 pub const WAIT_POLICY: &str = "OMP_WAIT_POLICY";
 
@@ -47,6 +49,13 @@ pub fn info() -> Info {
 /// machine's number of cores.
 pub fn set_threads(threads: usize) {
     tch::set_num_threads(i32::try_from(threads.max(1)).unwrap_or(i32::MAX));
+}
+
+/// Wait until a device has done everything that was begun. The CPU always has.
+pub fn synchronise(device: tch::Device) {
+    if let tch::Device::Cuda(number) = device {
+        tch::Cuda::synchronize(number as i64);
+    }
 }
 
 /// Whether a process that will compute with `threads` threads should start itself again with [`WAIT_POLICY`] set to

@@ -1,6 +1,7 @@
 //! What must hold of every kernel, wherever it runs: one body, on the CPU's emulator with small shapes and on a GPU with FlashMLA's.
 
-use terrarium_model::ops::cuda::{Runner, index, packed, sparse};
+use terrarium_model::cache::packed;
+use terrarium_model::ops::cuda::{Runner, index, sparse};
 use terrarium_model::{Device, Kind, Tensor, attention, topk};
 
 /// Who runs the kernels.

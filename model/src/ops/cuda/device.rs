@@ -15,9 +15,12 @@ use crate::{Error, Result};
 /// The kernels need bfloat16 products, asynchronous copies and 227 KiB of shared memory.
 const CAPABILITY_MIN: (i32, i32) = (9, 0);
 
-static DEVICE: OnceLock<std::result::Result<Device, String>> = OnceLock::new();
+/// Devices that can be opened, numbered from 0.
+const DEVICES_MAX: usize = 16;
 
-/// Device 0 with what is compiled for it.
+static DEVICES: [OnceLock<std::result::Result<Device, String>>; DEVICES_MAX] = [const { OnceLock::new() }; DEVICES_MAX];
+
+/// A device with what is compiled for it.
 #[derive(Debug)]
 pub struct Device {
     context: Arc<CudaContext>,
@@ -58,27 +61,30 @@ pub fn count() -> std::result::Result<i32, String> {
     result::device::get_count().map_err(|error| format!("the CUDA driver does not count its devices: {error}"))
 }
 
-/// Device 0, if it can run the kernels; the first call of a process decides. `nvrtc` are folders to look for NVRTC in.
+/// A device, if it can run the kernels, which it does from now on for libtorch's tensors there; the first call of a process decides.
+/// `nvrtc` are folders to look for NVRTC in.
 ///
 /// # Errors
 /// What is missing.
-pub fn get(nvrtc: &[PathBuf]) -> std::result::Result<&'static Device, String> {
-    DEVICE.get_or_init(|| Device::open(nvrtc)).as_ref().map_err(Clone::clone)
-}
-
-/// Device 0 if [`get`] has found it in this process.
-pub fn found() -> Option<&'static Device> {
-    DEVICE.get()?.as_ref().ok()
+pub fn get(number: usize, nvrtc: &[PathBuf]) -> std::result::Result<&'static Device, String> {
+    let slot = DEVICES.get(number).ok_or_else(|| format!("only CUDA devices 0 to {} are used", DEVICES_MAX - 1))?;
+    let device = slot.get_or_init(|| Device::open(number, nvrtc)).as_ref().map_err(Clone::clone)?;
+    super::register(tch::Device::Cuda(number), device);
+    Ok(device)
 }
 
 impl Device {
-    fn open(nvrtc: &[PathBuf]) -> std::result::Result<Self, String> {
-        if count()? == 0 {
-            return Err("the CUDA driver sees no device".to_owned());
+    fn open(number: usize, nvrtc: &[PathBuf]) -> std::result::Result<Self, String> {
+        match count()? {
+            0 => return Err("the CUDA driver sees no device".to_owned()),
+            count if number as i64 >= i64::from(count) => {
+                return Err(format!("the CUDA driver sees {count} devices, and none of number {number}"));
+            }
+            _ => {}
         }
         compile::open(nvrtc)?;
         let driver = |error: result::DriverError| format!("the CUDA driver: {error}");
-        let context = CudaContext::new(0).map_err(driver)?;
+        let context = CudaContext::new(number).map_err(driver)?;
         let capability = context.compute_capability().map_err(driver)?;
         let name = context.name().map_err(driver)?;
         if capability < CAPABILITY_MIN {

@@ -4,7 +4,7 @@ use tch::{Kind, Tensor};
 
 use super::{
     INDEXER_BACKWARD, INDEXER_SCORES, Launch, Program, Runner, SHARED_BYTES_MAX, THREADS, TILE, TOP_K, blocks, check,
-    device, int, pointer, require, tile_bytes,
+    int, pointer, require, runner_for, tile_bytes,
 };
 use crate::Result;
 use crate::cache::PAGE;
@@ -34,11 +34,27 @@ pub fn fits(heads: i64, width: i64) -> bool {
         && scores_shared_bytes(heads, width) <= SHARED_BYTES_MAX
 }
 
-/// The device that can score these: they lie there, in bfloat16.
-pub fn device_for(queries: &Tensor, keys: &Tensor) -> Option<&'static device::Device> {
-    let here = |x: &Tensor| x.device() == tch::Device::Cuda(0) && x.kind() == Kind::BFloat16;
+/// Who can score these: they lie on a device with a runner, queries in bfloat16.
+pub fn scorer(queries: &Tensor, keys: Keys<'_>) -> Option<&'static dyn Runner> {
     let size = queries.size();
-    device::found().filter(|_| here(queries) && here(keys) && fits(size[2], size[3]))
+    let kinds = queries.kind() == Kind::BFloat16
+        && match keys {
+            Keys::Exact(keys) => keys.kind() == Kind::BFloat16,
+            Keys::Fp8 { .. } => true,
+        };
+    if kinds && fits(size[2], size[3]) { runner_for(queries.device()) } else { None }
+}
+
+/// Who can make [`backward`] of these.
+pub(crate) fn learner(queries: &Tensor, keys: &Tensor) -> Option<&'static dyn Runner> {
+    let (heads, width) = (queries.size()[2], queries.size()[3]);
+    let kinds = queries.kind() == Kind::BFloat16 && keys.kind() == Kind::BFloat16;
+    if kinds && trains(heads, width) { runner_for(queries.device()) } else { None }
+}
+
+/// Whether [`backward`] has been written for these sizes.
+fn trains(heads: i64, width: i64) -> bool {
+    heads <= TILE && width % 16 == 0 && width <= 512
 }
 
 fn scores_shared_bytes(heads: i64, width: i64) -> i64 {
@@ -150,7 +166,7 @@ pub fn top_k(runner: &dyn Runner, scores: &Tensor, k: i64) -> Result<Tensor> {
 /// Scores and [`top_k`] of all queries, some at a time so that scores never take more than 256 MiB.
 ///
 /// # Shapes
-/// As [`scores`], queries in bfloat16 and all other numbers of any kind; `keys` [N, Di] bfloat16 -> [B, S, k] int64.
+/// As [`scores`], queries in bfloat16 and all other numbers of any kind -> [B, S, k] int64.
 ///
 /// # Errors
 /// As [`scores`].
@@ -158,7 +174,7 @@ pub fn select(
     runner: &dyn Runner,
     queries: &Tensor,
     weights: &Tensor,
-    keys: &Tensor,
+    keys: Keys<'_>,
     pages: &Tensor,
     positions: &Tensor,
     k: i64,
@@ -173,8 +189,7 @@ pub fn select(
         .step_by(step as usize)
         .map(|start| {
             let part = |x: &Tensor| x.narrow(1, start, step.min(s - start)).contiguous();
-            let form = Keys::Exact(keys);
-            let scores = scores(runner, &part(queries), &part(&weights), form, &pages, &part(&positions), length)?;
+            let scores = scores(runner, &part(queries), &part(&weights), keys, &pages, &part(&positions), length)?;
             top_k(runner, &scores, k)
         })
         .collect::<Result<_>>()?;
@@ -210,7 +225,7 @@ pub fn backward(
     const KERNEL: &str = "indexer_backward";
     check(KERNEL, "queries", queries, Kind::BFloat16, &[-1, -1, -1])?;
     let (s, heads, width) = queries.size3()?;
-    require(KERNEL, heads <= TILE && width % 16 == 0 && width <= 512, || {
+    require(KERNEL, trains(heads, width), || {
         format!("{heads} heads of {width}: there may be 64 heads, of a multiple of 16 up to 512")
     })?;
     check(KERNEL, "weights", weights, Kind::Float, &[s, heads])?;

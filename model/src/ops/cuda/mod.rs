@@ -2,18 +2,19 @@
 //!
 //! - [`sparse`]: attention over selected rows and its gradients; [`index`]: indexer scores, top-k and gradients of scores: they check
 //!   shapes, take memory and describe a [`Launch`].
-//! - [`packed`]: cache rows of 656 bytes, in fp8.
 //! - [`compile`]: NVRTC, found at run time; [`device`]: a GPU, its driver found at run time. A machine that has neither runs the plain
 //!   definitions.
 //!
 //! A launch goes to a [`Runner`]: [`device::Device`] is one; the tests have another, which runs the same kernel text on the CPU
-//! (`model/kernels/emulator/`), so that all of this but the driver calls is tested without a GPU.
+//! (`model/kernels/emulator/`), so that all of this but the driver calls is tested without a GPU. Who runs the kernels for tensors of
+//! which device is said once, with [`register`]; opening a GPU does that.
 
 pub mod compile;
 pub mod device;
 pub mod index;
-pub mod packed;
 pub mod sparse;
+
+use std::sync::{PoisonError, RwLock};
 
 use tch::{Kind, Tensor};
 
@@ -94,12 +95,31 @@ pub struct Launch {
 }
 
 /// What runs kernels on tensors in its memory, one after the other.
-pub trait Runner {
+pub trait Runner: Sync {
     /// Begin to run a kernel; later work on the same tensors waits for it.
     ///
     /// # Errors
     /// [`Error::Kernel`] if it cannot be compiled or started.
     fn run(&self, launch: &Launch) -> Result<()>;
+}
+
+/// Runners, each with the device whose tensors it works on.
+static RUNNERS: RwLock<Vec<(tch::Device, &'static dyn Runner)>> = RwLock::new(Vec::new());
+
+/// From now on kernels run for tensors on `place`, by `runner`; another one that was registered before is forgotten.
+pub fn register(place: tch::Device, runner: &'static dyn Runner) {
+    let mut runners = RUNNERS.write().unwrap_or_else(PoisonError::into_inner);
+    runners.retain(|(other, _)| *other != place);
+    runners.push((place, runner));
+}
+
+/// Who runs kernels for tensors on `place`.
+pub(crate) fn runner_for(place: tch::Device) -> Option<&'static dyn Runner> {
+    if place == tch::Device::Cpu {
+        return None;
+    }
+    let runners = RUNNERS.read().unwrap_or_else(PoisonError::into_inner);
+    runners.iter().find(|(other, _)| *other == place).map(|(_, runner)| *runner)
 }
 
 /// Where a tensor's numbers begin; null for none.

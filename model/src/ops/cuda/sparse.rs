@@ -4,9 +4,10 @@ use tch::{Kind, Tensor};
 
 use super::{
     Argument, Launch, Program, Runner, SHARED_BYTES_MAX, SPARSE_ATTENTION, SPARSE_ATTENTION_BACKWARD, THREADS, TILE,
-    blocks, check, device, int, packed, pointer, require, tile_bytes,
+    blocks, check, int, pointer, require, runner_for, tile_bytes,
 };
 use crate::Result;
+use crate::cache::packed;
 
 /// Bytes of gradients a selected key each, before they are added up, at a time.
 const SHARES_BYTES_MAX: i64 = 256 << 20;
@@ -33,12 +34,29 @@ pub fn fits(width: i64, rank: i64) -> bool {
     rank % 128 == 0 && rank > 0 && width % 16 == 0 && width >= rank && shared_bytes(width) <= SHARED_BYTES_MAX
 }
 
-/// The device that can [`attend`] for these tensors: they lie there, in bfloat16, and want no gradients.
-pub fn device_for(query: &Tensor, rows: &Tensor, rank: i64) -> Option<&'static device::Device> {
-    let here = |x: &Tensor| x.device() == tch::Device::Cuda(0) && !x.requires_grad() && x.is_contiguous();
-    let kinds = query.kind() == Kind::BFloat16 && matches!(rows.kind(), Kind::BFloat16 | Kind::Uint8);
-    let fits = kinds && here(rows) && here(&query.contiguous()) && fits(query.size()[2], rank);
-    device::found().filter(|_| fits)
+/// Who can [`attend`] for these tensors: they lie on a device with a runner, queries in bfloat16. Where gradients are wanted, who can make
+/// [`backward`] as well, which rows in fp8 have none of.
+pub fn attender(query: &Tensor, rows: &Tensor, rank: i64) -> Option<&'static dyn Runner> {
+    let width = query.size()[2];
+    let learns = query.requires_grad() || rows.requires_grad();
+    let kinds = query.kind() == Kind::BFloat16
+        && (rows.kind() == Kind::BFloat16 || (rows.kind() == Kind::Uint8 && !learns))
+        && rows.is_contiguous();
+    let copied = rows.kind() != Kind::Uint8 || packed::row_bytes(width, rank) % 16 == 0;
+    if kinds && copied && fits(width, rank) && (!learns || trains(width, rank)) {
+        runner_for(query.device())
+    } else {
+        None
+    }
+}
+
+/// Whether [`backward`] has been written for these sizes.
+fn trains(width: i64, rank: i64) -> bool {
+    rank % 16 == 0 && width % 16 == 0 && backward_shared_bytes(width, rank) <= SHARED_BYTES_MAX
+}
+
+fn backward_shared_bytes(width: i64, rank: i64) -> i64 {
+    2 * tile_bytes(TILE, width) + tile_bytes(TILE, rank) + 2 * tile_bytes(TILE, TILE)
 }
 
 /// Queries, two buffers of keys, weights and what warps tell each other.
@@ -175,8 +193,8 @@ pub fn backward(
     check(KERNEL, "rows", rows, Kind::BFloat16, &[-1, width])?;
     check(KERNEL, "slots", slots, Kind::Int, &[queries, -1])?;
     check(KERNEL, "d_out", d_out, Kind::BFloat16, &[queries, heads, rank])?;
-    let shared = 2 * tile_bytes(TILE, width) + tile_bytes(TILE, rank) + 2 * tile_bytes(TILE, TILE);
-    require(KERNEL, rank % 16 == 0 && width % 16 == 0 && shared <= SHARED_BYTES_MAX, || {
+    let shared = backward_shared_bytes(width, rank);
+    require(KERNEL, trains(width, rank), || {
         format!(
             "width {width} and rank {rank} must be multiples of 16, within {SHARED_BYTES_MAX} bytes of shared memory"
         )

@@ -6,7 +6,7 @@
 use tch::{Kind, Tensor};
 
 /// Numbers that share a scale.
-const GROUP: i64 = 128;
+pub const GROUP: i64 = 128;
 /// The largest e4m3 number.
 const LARGEST: f64 = 448.0;
 
@@ -35,7 +35,7 @@ pub fn pack(rows: &Tensor, rank: i64) -> Tensor {
 /// What packed rows stand for.
 ///
 /// # Shapes
-/// `packed` [N, row_bytes] uint8 -> [N, W] bfloat16.
+/// `packed` [N, row_bytes] uint8 -> [N, W] bfloat16, exactly.
 pub fn unpack(packed: &Tensor, width: i64, rank: i64) -> Tensor {
     let n = packed.size()[0];
     assert_eq!(packed.size()[1], row_bytes(width, rank), "bytes of a row");

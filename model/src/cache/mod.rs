@@ -4,50 +4,61 @@
 //! (what lies behind its end is masked by position), a fork shares pages until one side writes into the last one, and
 //! pages come back with [`Cache::release`]. Sequences are plain tables: one that is dropped without release keeps its pages.
 
+mod format;
+mod keys;
+pub mod packed;
+
 use tch::{Device, Kind, Tensor};
 
-use crate::ops::index_scan::IndexPool;
+pub use format::{Format, IndexFormat, RowFormat};
+pub(crate) use keys::rows_of;
+pub use keys::{Fp8Keys, IndexKeys, quantise};
+
 use crate::ops::large_pages;
+use crate::place::Place;
 use crate::{Config, Error, Result};
 
 /// Positions in one page.
 pub const PAGE: usize = 64;
 
-/// How indexer keys are stored.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum IndexFormat {
-    /// In the kind the model computes in: selections are those of the plain definition.
-    #[default]
-    Exact,
-    /// A byte a number and a scale a key ([`crate::ops::index_scan`]): a quarter of the memory and several times the
-    /// speed; nearly the same selection.
-    Int8,
-}
-
 /// The pages of all conversations, one pool of rows a layer. Pools are as large as the cache may grow; the memory behind a
 /// page is not touched before the page is used.
 #[derive(Debug)]
 pub struct Cache {
-    rows: Vec<Tensor>,             // a layer: [pages * PAGE, R + Dr]
+    place: Place,
+    format: Format,
+    rank: i64,
+    width: i64,
+    rows: Vec<Tensor>,             // a layer: [pages * PAGE, R + Dr], or bytes of packed rows
     index: Vec<Option<IndexKeys>>, // a layer: where the layer has an indexer
     references: Vec<u32>,          // a page: how many sequences name it
     free: Vec<usize>,              // pages nobody names; the last is handed out next
 }
 
-/// The indexer keys of one layer. Copies share the keys.
-#[derive(Debug)]
-pub enum IndexKeys {
-    /// In pages, which a pass gathers in order of position. [N, Di]
-    Exact(Tensor),
-    /// In pages, read where they lie.
-    Quantised(IndexPool),
+/// A pool of rows, all of them untouched memory.
+fn pool(rows: usize, width: i64, kind: Kind, device: Device) -> Tensor {
+    let pool = Tensor::empty([rows as i64, width], (kind, device));
+    large_pages(&pool);
+    pool
 }
 
-impl IndexKeys {
-    fn share(&self) -> Self {
+/// What is done to a page of every pool.
+#[derive(Debug, Clone, Copy)]
+enum Page {
+    /// All zeros: a masked position must not be a number that spoils sums.
+    Clear(usize),
+    Copy {
+        from: usize,
+        to: usize,
+    },
+}
+
+impl Page {
+    fn apply(self, pool: &Tensor) {
+        let page = |index: usize| pool.narrow(0, (index * PAGE) as i64, PAGE as i64);
         match self {
-            Self::Exact(pool) => Self::Exact(pool.shallow_clone()),
-            Self::Quantised(pool) => Self::Quantised(pool.share()),
+            Self::Clear(index) => drop(page(index).zero_()),
+            Self::Copy { from, to } => page(to).copy_(&page(from)),
         }
     }
 }
@@ -83,26 +94,22 @@ impl Cache {
     /// An empty cache that may grow to `tokens_max` positions over all sequences (rounded up to whole pages).
     ///
     /// # Errors
-    /// [`Error::Cache`] if this model or machine cannot have indexer keys of that format.
-    pub fn new(config: &Config, kind: Kind, device: Device, tokens_max: usize, format: IndexFormat) -> Result<Self> {
-        if format == IndexFormat::Int8
-            && !(kind == Kind::Float && device == Device::Cpu && config.index_head_dim % 4 == 0)
-        {
-            return Err(Error::Cache("int8 indexer keys need a float32 model on the CPU with heads of 4 n".into()));
-        }
+    /// [`Error::Cache`] if this model or machine cannot have a cache of that format.
+    pub fn new(config: &Config, place: Place, tokens_max: usize, format: Format) -> Result<Self> {
+        format.check(config, place)?;
         let pages = tokens_max.div_ceil(PAGE);
-        let pool = |width: i64| {
-            let pool = Tensor::empty([(pages * PAGE) as i64, width], (kind, device));
-            large_pages(&pool);
-            pool
+        let (rank, width) = (config.kv_lora_rank, config.kv_lora_rank + config.qk_rope_head_dim);
+        let rows = || match format.rows {
+            RowFormat::Exact => pool(pages * PAGE, width, place.kind, place.device),
+            RowFormat::Fp8 => pool(pages * PAGE, packed::row_bytes(width, rank), Kind::Uint8, place.device),
         };
-        let width = config.index_head_dim;
-        let index = || match format {
-            IndexFormat::Exact => IndexKeys::Exact(pool(width)),
-            IndexFormat::Int8 => IndexKeys::Quantised(IndexPool::new(pages * PAGE, width as usize)),
-        };
+        let index = || IndexKeys::new(format.index, pages * PAGE, config.index_head_dim, place);
         Ok(Self {
-            rows: (0..config.num_hidden_layers).map(|_| pool(config.kv_lora_rank + config.qk_rope_head_dim)).collect(),
+            place,
+            format,
+            rank,
+            width,
+            rows: (0..config.num_hidden_layers).map(|_| rows()).collect(),
             index: config.index_full.iter().map(|&full| full.then(index)).collect(),
             references: vec![0; pages],
             free: (0..pages).rev().collect(),
@@ -114,19 +121,16 @@ impl Cache {
         self.free.len() * PAGE
     }
 
+    /// How it stores rows and keys.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
     /// Bytes that pages in use take, over all layers.
     pub fn bytes_used(&self) -> usize {
-        let row = |pool: &Tensor| pool.size()[1] as usize * if pool.kind() == Kind::Double { 8 } else { 4 };
+        let row = |pool: &Tensor| pool.size()[1] as usize * pool.kind().elt_size_in_bytes();
         let rows: usize = self.rows.iter().map(row).sum();
-        let index: usize = self
-            .index
-            .iter()
-            .flatten()
-            .map(|keys| match keys {
-                IndexKeys::Exact(pool) => row(pool),
-                IndexKeys::Quantised(pool) => pool.bytes_per_key(),
-            })
-            .sum();
+        let index: usize = self.index.iter().flatten().map(IndexKeys::bytes_per_key).sum();
         (self.references.len() - self.free.len()) * PAGE * (rows + index)
     }
 
@@ -162,7 +166,7 @@ impl Cache {
     ///
     /// # Errors
     /// [`Error::Cache`] if the pages do not suffice; then nothing has changed.
-    pub(crate) fn extend(&mut self, sequences: &mut [&mut Sequence], count: usize, device: Device) -> Result<Table> {
+    pub(crate) fn extend(&mut self, sequences: &mut [&mut Sequence], count: usize) -> Result<Table> {
         let needed: usize = sequences.iter().map(|sequence| self.pages_needed(sequence, count)).sum();
         let (available, all) = (self.free.len(), self.references.len());
         if needed > available {
@@ -187,7 +191,7 @@ impl Cache {
             // Any page will do: its positions lie after the query.
             pages.resize(pages.len() + longest - sequence.pages.len(), 0);
         }
-        let rows = sequences.len() as i64;
+        let (rows, device) = (sequences.len() as i64, self.place.device);
         Ok(Table {
             positions: Tensor::from_slice(&positions).view([rows, -1]).to_device(device),
             pages: Tensor::from_slice(&pages).view([rows, -1]).to_device(device),
@@ -213,15 +217,7 @@ impl Cache {
         let copy = self.take_page();
         let last = sequence.pages.last_mut().expect("a shared last page exists");
         let old = std::mem::replace(last, copy);
-        let page = |pool: &Tensor, page: usize| pool.narrow(0, (page * PAGE) as i64, PAGE as i64);
-        let copy_page = |pool: &Tensor| page(pool, copy).copy_(&page(pool, old));
-        self.rows.iter().for_each(copy_page);
-        for keys in self.index.iter_mut().flatten() {
-            match keys {
-                IndexKeys::Exact(pool) => copy_page(pool),
-                IndexKeys::Quantised(pool) => pool.copy_page(old, copy),
-            }
-        }
+        self.page(Page::Copy { from: old, to: copy });
         self.drop_page(old);
     }
 
@@ -230,15 +226,13 @@ impl Cache {
     fn take_page(&mut self) -> usize {
         let page = self.free.pop().expect("the caller has checked");
         self.references[page] = 1;
-        let clear = |pool: &Tensor| drop(pool.narrow(0, (page * PAGE) as i64, PAGE as i64).zero_());
-        self.rows.iter().for_each(clear);
-        for keys in self.index.iter_mut().flatten() {
-            match keys {
-                IndexKeys::Exact(pool) => clear(pool),
-                IndexKeys::Quantised(pool) => pool.clear_page(page),
-            }
-        }
+        self.page(Page::Clear(page));
         page
+    }
+
+    fn page(&mut self, page: Page) {
+        self.rows.iter().for_each(|pool| page.apply(pool));
+        self.index.iter_mut().flatten().for_each(|keys| keys.page(page));
     }
 
     /// Write one layer's new rows and answer with everything the table's sequences hold.
@@ -250,13 +244,14 @@ impl Cache {
         index: Option<&Tensor>,
     ) -> crate::attention::Keys {
         let flat = |x: &Tensor| x.reshape([-1, x.size()[2]]);
-        let _ = self.rows[layer].index_copy_(0, &table.slots, &flat(row));
+        let row = match self.format.rows {
+            RowFormat::Exact => flat(row),
+            RowFormat::Fp8 => packed::pack(&flat(row), self.rank),
+        };
+        let _ = self.rows[layer].index_copy_(0, &table.slots, &row);
         let index = index.map(|new| {
             let keys = self.index[layer].as_mut().expect("a layer with indexer keys has a pool");
-            match keys {
-                IndexKeys::Exact(pool) => drop(pool.index_copy_(0, &table.slots, &flat(new))),
-                IndexKeys::Quantised(pool) => pool.write(&flat(new), &table.slots),
-            }
+            keys.write(&flat(new), &table.slots);
             keys.share()
         });
         crate::attention::Keys { rows: self.rows[layer].shallow_clone(), index }
@@ -271,17 +266,14 @@ impl Cache {
         /// Positions made at a time.
         const STEP: usize = 4096;
         for start in (0..count).step_by(STEP) {
-            let (kind, device) = (self.rows[0].kind(), self.rows[0].device());
             let part = STEP.min(count - start);
-            let table = self.extend(&mut [&mut *sequence], part, device)?;
+            let table = self.extend(&mut [&mut *sequence], part)?;
+            let options = (self.place.kind, self.place.device);
+            let random = |width: i64| Tensor::randn([1, part as i64, width], options);
             for layer in 0..self.rows.len() {
-                let random = |width: i64| Tensor::randn([1, part as i64, width], (kind, device));
-                let index = match &self.index[layer] {
-                    None => None,
-                    Some(IndexKeys::Exact(pool)) => Some(random(pool.size()[1])),
-                    Some(IndexKeys::Quantised(pool)) => Some(random(pool.bytes_per_key() as i64 - 4)),
-                };
-                self.write(layer, &table, &random(self.rows[layer].size()[1]), index.as_ref());
+                let index = self.index[layer].as_ref().map(|keys| random(keys.width()));
+                let row = random(self.width);
+                self.write(layer, &table, &row, index.as_ref());
             }
         }
         Ok(())
@@ -293,17 +285,17 @@ mod tests {
     use super::*;
 
     fn cache(tokens_max: usize) -> Cache {
-        Cache::new(&Config::tiny(), Kind::Float, Device::Cpu, tokens_max, IndexFormat::Exact).unwrap()
+        Cache::new(&Config::tiny(), Kind::Float.into(), tokens_max, Format::default()).unwrap()
     }
 
     #[test]
     fn pages_come_back() {
         let mut cache = cache(4 * PAGE);
         let (mut a, mut b) = (Sequence::default(), Sequence::default());
-        cache.extend(&mut [&mut a], 2 * PAGE + 1, Device::Cpu).unwrap();
-        cache.extend(&mut [&mut b], 1, Device::Cpu).unwrap();
+        cache.extend(&mut [&mut a], 2 * PAGE + 1).unwrap();
+        cache.extend(&mut [&mut b], 1).unwrap();
         assert_eq!(cache.tokens_free(), 0);
-        let error = cache.extend(&mut [&mut a, &mut b], PAGE, Device::Cpu).unwrap_err();
+        let error = cache.extend(&mut [&mut a, &mut b], PAGE).unwrap_err();
         assert!(matches!(error, Error::Cache(_)), "{error}");
         assert_eq!((a.len(), b.len()), (2 * PAGE + 1, 1), "a refused extension changes nothing");
         cache.truncate(&mut a, PAGE);
@@ -315,27 +307,41 @@ mod tests {
 
     #[test]
     fn formats_take_the_bytes_they_say() {
-        for (format, index) in [(IndexFormat::Exact, 4 * 32), (IndexFormat::Int8, 36)] {
-            let mut cache = Cache::new(&Config::tiny(), Kind::Float, Device::Cpu, 640, format).unwrap();
+        let mut config = Config::tiny();
+        (config.kv_lora_rank, config.qk_rope_head_dim) = (128, 64);
+        let cases = [
+            (RowFormat::Exact, IndexFormat::Exact, Kind::Float, 4 * 192, 4 * 32),
+            (RowFormat::Exact, IndexFormat::Int8, Kind::Float, 4 * 192, 36),
+            (RowFormat::Fp8, IndexFormat::Fp8, Kind::Float, 128 + 4 + 128, 36),
+            (RowFormat::Exact, IndexFormat::Exact, Kind::BFloat16, 2 * 192, 2 * 32),
+        ];
+        for (rows, index, kind, row_bytes, key_bytes) in cases {
+            let mut cache = Cache::new(&config, kind.into(), 640, Format { rows, index }).unwrap();
             let mut sequence = Sequence::default();
             cache.fill(&mut sequence, 65).unwrap();
-            assert_eq!((sequence.len(), cache.bytes_used()), (65, 2 * PAGE * 2 * (4 * 48 + index)), "{format:?}");
+            let found = (sequence.len(), cache.bytes_used());
+            assert_eq!(found, (65, 2 * PAGE * 2 * (row_bytes + key_bytes)), "{rows:?} {index:?}");
         }
-        let error = Cache::new(&Config::tiny(), Kind::Double, Device::Cpu, 64, IndexFormat::Int8).unwrap_err();
-        assert!(error.to_string().contains("float32"), "{error}");
+        let refused = |config: &Config, kind: Kind, format: Format| {
+            Cache::new(config, kind.into(), 64, format).unwrap_err().to_string()
+        };
+        let error = refused(&config, Kind::Double, IndexFormat::Int8.into());
+        assert!(error.contains("float32"), "{error}");
+        let error = refused(&Config::tiny(), Kind::Float, Format { rows: RowFormat::Fp8, ..Format::default() });
+        assert!(error.contains("128, not 32"), "{error}");
     }
 
     #[test]
     fn a_fork_writes_into_its_own_copy() {
         let mut cache = cache(8 * PAGE);
         let mut a = Sequence::default();
-        let table = cache.extend(&mut [&mut a], 3, Device::Cpu).unwrap();
+        let table = cache.extend(&mut [&mut a], 3).unwrap();
         let rows = |value: f64, count: i64| Tensor::full([1, count, 48], value, (Kind::Float, Device::Cpu));
         cache.write(0, &table, &rows(1.0, 3), None);
         let mut b = cache.fork(&a);
-        let table = cache.extend(&mut [&mut b], 1, Device::Cpu).unwrap();
+        let table = cache.extend(&mut [&mut b], 1).unwrap();
         cache.write(0, &table, &rows(2.0, 1), None);
-        let table = cache.extend(&mut [&mut a], 1, Device::Cpu).unwrap();
+        let table = cache.extend(&mut [&mut a], 1).unwrap();
         let keys = cache.write(0, &table, &rows(3.0, 1), None);
         let read = |sequence: &Sequence, position: i64| {
             keys.rows.double_value(&[(sequence.pages[0] * PAGE) as i64 + position, 0]) as i64
