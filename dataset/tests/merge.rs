@@ -6,6 +6,7 @@ use std::path::Path;
 use terrarium_dataset::merge::{MergeReport, Taken};
 use terrarium_dataset::runs::RunStart;
 use terrarium_dataset::{EpisodeFilter, Error, Store};
+use terrarium_envs::clusters::Clusters;
 use terrarium_envs::environment::Environment;
 use terrarium_envs::episode::Episode;
 use terrarium_envs::task::Task;
@@ -43,6 +44,24 @@ async fn merge(target: &Store, source: &Store, taken: Taken) -> MergeReport {
     let mut report = MergeReport::default();
     target.merge(source, taken, &mut report, |_| {}).await.unwrap();
     report
+}
+
+#[tokio::test]
+async fn clusters_come_along_and_can_be_set_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = support::filled(dir.path(), 0).await;
+    let target = Store::create(dir.path().join("all.db")).await.unwrap();
+    merge(&target, &source, Taken::Conflict).await;
+    let environment = support::environment(2);
+    let tasks: Vec<Task> = (0..3).map(|n| support::task(&environment, n)).collect();
+    let clusters = support::clusters(&environment, 3);
+    assert_eq!(target.clusters(&environment.id, &tasks).await.unwrap(), clusters);
+    // Clusters are no content: what has others is the same environment, and keeps its own.
+    let other = Clusters { environment: "00000000000000bb".to_owned(), tasks: vec!["00000000000000cc".to_owned(); 3] };
+    target.put_clustered(&environment, &tasks, &other, None).await.unwrap();
+    assert_eq!(target.clusters(&environment.id, &tasks).await.unwrap(), clusters);
+    target.set_clusters(&environment.id, &tasks, &other).await.unwrap();
+    assert_eq!(target.clusters(&environment.id, &tasks).await.unwrap(), other);
 }
 
 #[tokio::test]

@@ -42,7 +42,10 @@ async fn environments_and_tasks_come_back_equal_and_in_order() {
     assert_eq!(store.environments(None).await.unwrap(), expected);
     assert_eq!(store.environments(Some(Split::Validation)).await.unwrap(), vec![support::environment(1)]);
     assert_eq!(store.environment(&expected[3].id).await.unwrap(), expected[3]);
-    assert_eq!(store.signatures().await.unwrap()[0], (expected[0].id.clone(), expected[0].signature.clone()));
+    // In the order they were stored.
+    assert_eq!(store.signatures().await.unwrap()[0], (environments[0].id.clone(), environments[0].signature.clone()));
+    let as_stored: Vec<_> = environments.iter().map(|e| e.id.clone()).collect();
+    assert_eq!(store.environment_ids_as_stored().await.unwrap(), as_stored);
     let all: Vec<_> = expected.iter().flat_map(|e| (0..7).map(|n| support::task(e, n))).collect();
     assert_eq!(store.tasks(&TaskFilter::default()).await.unwrap(), all);
     assert_eq!(store.task(&all[9].id).await.unwrap(), all[9]);

@@ -57,7 +57,7 @@ fn weight(kind: Kind) -> usize {
 /// Highest level of difficulty that goals are drawn at.
 const LEVEL_MAX: usize = 4;
 /// Every so many worlds of a training suite, one is for validation.
-const VALIDATION_EVERY: usize = 10;
+const VALIDATION_EVERY: u64 = 10;
 
 /// What became of a candidate.
 pub struct Candidate {
@@ -86,6 +86,13 @@ impl Candidate {
     }
 }
 
+/// The split of a candidate from a suite of `split`. Suites come in turn, and each has its turn of validation, in another round than its
+/// neighbours.
+pub fn split(split: Split, suites: u64, index: u64) -> Split {
+    let turn = index / suites + index % suites;
+    if split == Split::Train && turn % VALIDATION_EVERY == VALIDATION_EVERY - 1 { Split::Validation } else { split }
+}
+
 /// The candidate of a draw.
 ///
 /// # Errors
@@ -101,11 +108,7 @@ pub fn candidate(
     let stock = link::stock(suites, options.seed, draw);
     let parsed = &stock.parsed;
     let recipe = recipe_of(&stock, options.seed, draw);
-    let mut dice = Dice::new(options.seed, &format!("split/{index}"));
-    let split = match parsed.split {
-        Split::Train if dice.below(VALIDATION_EVERY) == 0 => Split::Validation,
-        other => other,
-    };
+    let split = split(parsed.split, suites.len() as u64, index);
     let made = make(&parsed.suite, recipe)?;
     let environment = Arc::new(vary::environment(&parsed.suite, &made, split, index)?);
     let wanted = options.tasks_per_environment();

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use terrarium_envs::environment::Split;
 use terrarium_envs::sandbox::{Config, Sandbox};
+use terrarium_synth::candidate::split;
 use terrarium_synth::dedup::plan::Plan;
 use terrarium_synth::dedup::pool::{curve, suites};
 use terrarium_synth::dedup::{ENVIRONMENTS_ALIKE_MAX, is_testing};
@@ -72,6 +73,44 @@ fn the_library_has_the_breadth_that_is_promised() {
     assert!(suites.len() >= 40 && domains.len() >= 40 && names.len() >= 2_000, "fewer than the library promises");
 }
 
+#[test]
+fn every_suite_has_worlds_in_every_split_it_belongs_to() {
+    let library = library::parsed().expect("the library checks");
+    let mut worlds: BTreeMap<Split, BTreeMap<String, usize>> = BTreeMap::new();
+    for (split, signature) in drawn(7, ENVIRONMENTS) {
+        for suite in suites(&signature) {
+            *worlds.entry(split).or_default().entry(suite.to_owned()).or_default() += 1;
+        }
+    }
+    for (split, own) in [
+        (Split::Train, Split::Train),
+        (Split::Validation, Split::Train),
+        (Split::TestSuite, Split::TestSuite),
+        (Split::TestProcess, Split::TestProcess),
+    ] {
+        let counts = &worlds[&split];
+        let mut sorted: Vec<usize> = counts.values().copied().collect();
+        sorted.sort_unstable();
+        let median = sorted[sorted.len() / 2];
+        println!(
+            "{}: {} suites, {} to {} worlds, median {median}",
+            split.name(),
+            sorted.len(),
+            sorted[0],
+            sorted[sorted.len() - 1]
+        );
+        for suite in library.iter().filter(|s| s.split == own) {
+            let n = counts.get(&suite.suite.name).copied().unwrap_or(0);
+            assert!(
+                n > 0 && n * 4 >= median,
+                "{} has {n} worlds in {}, the median is {median}",
+                suite.suite.name,
+                split.name()
+            );
+        }
+    }
+}
+
 /// Split and signature of so many environments as they are drawn, without compiling them.
 fn drawn(seed: u64, environments: usize) -> Vec<(Split, Vec<String>)> {
     let library = library::parsed().expect("the library checks");
@@ -82,7 +121,8 @@ fn drawn(seed: u64, environments: usize) -> Vec<(Split, Vec<String>)> {
         let stock = link::stock(library, seed, draw);
         let recipe = vary::recipe_of(&stock, seed, draw);
         let surface = surface::build(&stock.parsed.suite, &recipe.surface, Vec::new());
-        all.push((stock.parsed.split, signature::of(&stock.parsed.suite, &recipe, &surface)));
+        let split = split(stock.parsed.split, library.len() as u64, index);
+        all.push((split, signature::of(&stock.parsed.suite, &recipe, &surface)));
         if all.len() == environments {
             break;
         }
