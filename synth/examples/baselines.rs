@@ -3,17 +3,15 @@
 //! -- ENVS TASKS SEED`. Ends with an error where a bound is broken: reference 100 %, nothing 0, random and refusal 0.5 %, constant 2 %.
 #![allow(clippy::print_stdout, reason = "an example that prints")]
 
+mod common;
+
+use common::{Outcome, Run, number, suite_of};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use terrarium_envs::environment::Environment;
 use terrarium_envs::runner::{Runner, run_solution};
-use terrarium_envs::sandbox::{Config, Sandbox};
 use terrarium_envs::submit;
 use terrarium_envs::task::{Kind, Task, ToolCall};
 use terrarium_synth::ladder::{Course, Rung};
-use terrarium_synth::{Error, Options, Resume, Synthesizer, library, link};
 
 /// Submissions that are tried on every task of a kind, those that are right most often.
 const CONSTANTS: usize = 40;
@@ -47,25 +45,15 @@ fn frequent(tasks: &[&Task]) -> Vec<Json> {
     all.into_iter().take(CONSTANTS).filter_map(|(_, text)| serde_json::from_str(&text).ok()).collect()
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
-    let number = |at: usize, default: u64| numbers.get(at).copied().unwrap_or(default);
-    let sandbox = Sandbox::new(Config::default())?;
-    let options =
-        Options { envs: number(0, 100), tasks: number(1, 5000), seed: number(2, 7), threads: 2, ..Options::default() };
-    let synthesizer = Synthesizer::new(options, &sandbox)?;
-    let mut made: Vec<(Arc<Environment>, Vec<Task>)> = Vec::new();
-    synthesizer.run::<Error>(Resume::default(), &AtomicBool::new(false), |admitted, _| {
-        made.push((admitted.environment, admitted.tasks));
-        Ok(())
-    })?;
+fn main() -> Outcome {
+    let run = Run::new(number(0, 100), number(1, 5000), number(2, 7), Kind::ALL.to_vec())?;
     let mut broken = Vec::new();
     println!(
         "{:13}{:>7}{:>11}{:>9}{:>9}{:>9}{:>10}",
         "kind", "tasks", "reference", "nothing", "random", "refusal", "constant"
     );
     for kind in Kind::ALL {
-        let of_kind: Vec<&Task> = made.iter().flat_map(|(_, t)| t).filter(|t| t.kind == kind).collect();
+        let of_kind: Vec<&Task> = run.of_kind(kind).into_iter().map(|(_, task)| task).collect();
         let constants = frequent(&of_kind);
         let mut right = vec![0_usize; constants.len()];
         let evidence = [json!("0"), json!("1"), json!("0.00"), json!("100.00")];
@@ -74,11 +62,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .collect();
         let mut refused = vec![0_usize; refusals.len()];
         let mut counts = Counts { tasks: of_kind.len(), ..Counts::default() };
-        for (environment, tasks) in &made {
-            let recipe = serde_json::from_value(environment.recipe.clone())?;
-            let parsed = link::suite_of(library::parsed()?, &recipe)?;
+        for (environment, tasks) in &run.made {
+            let parsed = suite_of(environment)?;
             let course = Course::new(&parsed.suite, environment)?;
-            let mut runner = Runner::new(&sandbox, environment)?;
+            let mut runner = Runner::new(&run.sandbox, environment)?;
             for (index, task) in tasks.iter().enumerate().filter(|(_, t)| t.kind == kind) {
                 let solved = run_solution(&mut runner, &task.verifier, &task.solution)?.score.solved();
                 counts.reference += usize::from(solved);
@@ -86,7 +73,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 counts.nothing += usize::from(done.score.solved());
                 counts.random += usize::from(course.solves(Rung::Random, &mut runner, task, index as u64)?);
                 runner.reset()?;
-                let tally = |all: &[Json], sums: &mut [usize]| -> Result<(), Box<dyn std::error::Error>> {
+                let tally = |all: &[Json], sums: &mut [usize]| -> Outcome {
                     for (submitted, sum) in all.iter().zip(sums) {
                         let given = submit::answer(submitted).ok().flatten();
                         *sum += usize::from(runner.score(&task.verifier, given.as_ref())?.solved());

@@ -2,36 +2,24 @@
 //! --release -p terrarium-synth --example ladder -- ENVS TASKS SEED LIST`; LIST is 1 to print a line a task. Ends with an error where a solver gets better as tasks get harder.
 #![allow(clippy::print_stdout, reason = "an example that prints")]
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use terrarium_envs::environment::Environment;
+mod common;
+
+use common::{Outcome, Run, number, suite_of};
 use terrarium_envs::runner::Runner;
-use terrarium_envs::sandbox::{Config, Sandbox};
-use terrarium_envs::task::Task;
+use terrarium_envs::task::Kind;
 use terrarium_synth::ladder::{Course, RUNGS};
-use terrarium_synth::{Error, Options, Resume, Synthesizer, library, link};
 
 /// Parts of the sample, by difficulty, of equal size.
 const BANDS: usize = 5;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
-    let number = |at: usize, default: u64| numbers.get(at).copied().unwrap_or(default);
-    let sandbox = Sandbox::new(Config::default())?;
-    let options =
-        Options { envs: number(0, 40), tasks: number(1, 1000), seed: number(2, 7), threads: 2, ..Options::default() };
-    let synthesizer = Synthesizer::new(options, &sandbox)?;
-    let mut made: Vec<(Arc<Environment>, Vec<Task>)> = Vec::new();
-    synthesizer.run::<Error>(Resume::default(), &AtomicBool::new(false), |admitted, _| {
-        made.push((admitted.environment, admitted.tasks));
-        Ok(())
-    })?;
+fn main() -> Outcome {
+    let run = Run::new(number(0, 40), number(1, 1000), number(2, 7), Kind::ALL.to_vec())?;
     // One entry a task: its score, then what each solver made of it.
     let mut results: Vec<(f64, [bool; RUNGS.len()])> = Vec::new();
-    for (environment, tasks) in &made {
-        let parsed = link::suite_of(library::parsed()?, &serde_json::from_value(environment.recipe.clone())?)?;
+    for (environment, tasks) in &run.made {
+        let parsed = suite_of(environment)?;
         let course = Course::new(&parsed.suite, environment)?;
-        let mut runner = Runner::new(&sandbox, environment)?;
+        let mut runner = Runner::new(&run.sandbox, environment)?;
         for (index, task) in tasks.iter().enumerate() {
             let mut solved = [false; RUNGS.len()];
             for (at, (_, rung)) in RUNGS.iter().enumerate() {

@@ -2,28 +2,19 @@
 //! SHOW KIND,KIND`; SHOW is 1 to print the tasks, 0 for the figures alone.
 #![allow(clippy::print_stdout, reason = "an example that prints")]
 
-use std::sync::atomic::AtomicBool;
-use std::time::Instant;
-use terrarium_envs::sandbox::{Config, Sandbox};
-use terrarium_envs::task::Kind;
-use terrarium_synth::{Error, Options, Resume, Synthesizer};
+mod common;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
-    let number = |at: usize, default: u64| numbers.get(at).copied().unwrap_or(default);
+use common::{Outcome, Run, kinds, number};
+use std::time::Instant;
+
+fn main() -> Outcome {
     let (envs, tasks, seed, show) = (number(0, 4), number(1, 40), number(2, 7), number(3, 1));
-    let sandbox = Sandbox::new(Config::default())?;
-    let kinds: Vec<Kind> = std::env::args()
-        .nth(5)
-        .map_or_else(|| Kind::ALL.to_vec(), |names| names.split(',').filter_map(Kind::from_name).collect());
-    let options = Options { seed, envs, tasks, kinds, threads: 2, ..Options::default() };
-    let synthesizer = Synthesizer::new(options, &sandbox)?;
     let started = Instant::now();
+    let Run { made, report, .. } = Run::new(envs, tasks, seed, kinds(4))?;
     let mut calls: Vec<u32> = Vec::new();
     let mut depths: Vec<u32> = Vec::new();
     let mut kinds: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
-    let report = synthesizer.run::<Error>(Resume::default(), &AtomicBool::new(false), |made, _| {
-        let (environment, tasks) = (made.environment, made.tasks);
+    for (environment, tasks) in &made {
         if show == 1 {
             println!(
                 "== {} ({} tools, {} bytes)",
@@ -33,25 +24,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             );
         }
         for task in tasks {
-            calls.push(task.difficulty.calls);
-            depths.push(task.difficulty.depth);
+            let d = &task.difficulty;
+            calls.push(d.calls);
+            depths.push(d.depth);
             *kinds.entry(task.kind.name()).or_default() += 1;
             if show == 1 {
-                println!(
-                    "\n[{} {:.1} calls {} depth {}] {}",
-                    task.kind.name(),
-                    task.difficulty.score,
-                    task.difficulty.calls,
-                    task.difficulty.depth,
-                    task.prompt
-                );
+                println!("\n[{} {:.1} calls {} depth {}] {}", task.kind.name(), d.score, d.calls, d.depth, task.prompt);
                 for call in &task.solution {
                     println!("    {} {}", call.name, call.arguments);
                 }
             }
         }
-        Ok(())
-    })?;
+    }
     calls.sort_unstable();
     let mean = calls.iter().map(|c| f64::from(*c)).sum::<f64>() / calls.len().max(1) as f64;
     println!(

@@ -26,7 +26,7 @@ use terrarium_envs::verifier::Answer;
 
 /// Questions whose answer is the number n are kept in so many times n of a hundred cases: small counts are by far the most frequent,
 /// and would make a good guess.
-const NUMBER_PERCENT: i64 = 4;
+const NUMBER_PERCENT: i64 = 2;
 /// Draws for each task wanted before the environment is given up.
 const DRAWS_PER_TASK: usize = 40;
 /// Calls that a long task takes at least.
@@ -40,19 +40,22 @@ const SHALLOW_PERCENT: usize = 42;
 /// Draws of a kind that fail before it stands aside for one task of another kind.
 const FAILED_DRAWS_PER_TASK: usize = 12;
 /// Sum of the weights of all kinds.
-const WEIGHTS_IN_ALL: usize = 26;
+const WEIGHTS_IN_ALL: usize = 27;
 
 /// Share of a kind among tasks of all kinds, in parts of [`WEIGHTS_IN_ALL`]. Repairs and long goals cost most to make and to try.
 fn weight(kind: Kind) -> usize {
     match kind {
         Kind::Act => 6,
         Kind::Ask => 6,
-        Kind::Policy => 5,
+        Kind::Policy => 6,
         Kind::Plan => 4,
         Kind::Repair => 3,
         Kind::LongHorizon => 2,
     }
 }
+
+/// Goals of one shape in a row that take too many calls before the shape is given up in an environment: most of those to come would, too.
+const TOO_LONG_MAX: usize = 2;
 
 /// Highest level of difficulty that goals are drawn at.
 const LEVEL_MAX: usize = 4;
@@ -173,6 +176,8 @@ struct Seen {
     shapes: BTreeMap<String, usize>,
     /// By the ids of tasks: which of linked suites their solutions use.
     uses: BTreeMap<String, BTreeSet<usize>>,
+    /// Shapes whose last goals took too many calls, and how many in a row.
+    too_long: BTreeMap<String, usize>,
     /// Tasks that cross linked suites.
     crossing: usize,
     /// Tasks whose solutions are shallow.
@@ -229,7 +234,21 @@ fn task(
         return reject("same_prompt", prompt);
     }
     hides_answer(&prompt, verifier.answer.as_ref())?;
-    let solution = workshop.solve(&goal)?;
+    if seen.too_long.get(&shape).is_some_and(|n| *n >= TOO_LONG_MAX) {
+        return reject("too_long", "as others of its shape");
+    }
+    let solution = match workshop.solve(&goal) {
+        Ok(solution) => {
+            seen.too_long.remove(&shape);
+            solution
+        }
+        Err(reason) => {
+            if reason.reason == "too_long" {
+                *seen.too_long.entry(shape).or_default() += 1;
+            }
+            return Err(reason);
+        }
+    };
     let used = workshop.parts_used(&solution);
     let crossing = used.len() > 1;
     if workshop.cross && !crossing {

@@ -106,6 +106,7 @@ impl<'a> Workshop<'a> {
             reach: &self.reach,
             links: &self.links,
             cross: self.cross,
+            brief: false,
         }
     }
 
@@ -283,9 +284,11 @@ impl<'a> Workshop<'a> {
     }
 }
 
-/// Whether a prompt states a value: `1` as the word that a singular or `once` stands for, too.
+/// Whether a prompt states a value: `1` as the word that a singular or `once` stands for, `0` as `no` or `never`, too.
 fn says(prompt: &str, text: &str) -> bool {
-    prompt.contains(text) || (text == "1" && (prompt.contains("once") || prompt.contains("one")))
+    prompt.contains(text)
+        || (text == "1" && (prompt.contains("once") || prompt.contains("one")))
+        || (text == "0" && (prompt.contains(" no ") || prompt.contains("never")))
 }
 
 /// A prompt must not give its answer away.

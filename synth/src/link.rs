@@ -3,10 +3,10 @@
 
 use crate::error::{Error, Result};
 use crate::library::ParsedSuite;
-use crate::say::grammar::article;
+use crate::say::grammar::{article, capital};
 use crate::seed::Dice;
 use crate::tasks::across::Link;
-use crate::tasks::describe::naming_column;
+use crate::tasks::columns::naming_column;
 use crate::tasks::goal::{Goal, Step};
 use crate::vary::data::inner;
 use crate::vary::{Draw, Part, Recipe};
@@ -114,6 +114,9 @@ fn parts_of(parts: &[&ParsedSuite]) -> Vec<Part> {
     parts.iter().map(part).collect()
 }
 
+/// Tables whose rows bear a person's name but are more than one person, or too young to be a haulier as well.
+const GROUPS: [&str; 3] = ["household", "foster home", "child"];
+
 /// Suites as one. `ties` are tables of the first part with the part and table that they share people with.
 fn joined(parts: &[&ParsedSuite], ties: &[(TableId, usize, TableId)]) -> (ParsedSuite, Joined) {
     let slugs: Vec<&str> = parts.iter().map(|p| p.suite.name.as_str()).collect();
@@ -127,9 +130,13 @@ fn joined(parts: &[&ParsedSuite], ties: &[(TableId, usize, TableId)]) -> (Parsed
             tables[table].called = format!("the {} {{{name}}}", tables[table].label);
         }
         let who = if is_person(&tables[there]) { "person" } else { "company" };
-        let (one, other) = (&tables[*here].label, &tables[there].label);
-        let (a, an) = (if article(one) == "an" { "An" } else { "A" }, article(other));
-        let line = format!("\n{a} {one} and {an} {other} with the same name are the same {who}.");
+        let line = format!(
+            "\n{} {} and {} {} with the same name are the same {who}.",
+            capital(article(&tables[*here].label)),
+            tables[*here].label,
+            article(&tables[there].label),
+            tables[there].label
+        );
         whole.suite.policy.push_str(&line);
     }
     let mut hasher = blake3::Hasher::new();
@@ -152,8 +159,11 @@ fn is_person(table: &terrarium_tools::suite::Table) -> bool {
 fn namesakes(a: &Suite, b: &Suite) -> Vec<(TableId, TableId)> {
     let tables = |suite: &Suite| -> Vec<(TableId, bool)> {
         let named = suite.tables.iter().enumerate().filter_map(|(t, table)| {
-            // A crew called by its leader is not that person.
-            let named = |c: &usize| table.columns[*c].unique && table.columns[*c].name == "name";
+            // A crew called by its leader is not that person, nor is a reservation or a household.
+            let named = |c: &usize| {
+                let column = &table.columns[*c];
+                column.unique && column.name == "name" && column.label == "name" && !GROUPS.contains(&&*table.label)
+            };
             let column = naming_column(table).filter(named)?;
             let kind = match table.columns[column].source {
                 Source::PersonName => true,

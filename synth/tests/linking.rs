@@ -7,7 +7,7 @@ use terrarium_envs::environment::{Environment, Split};
 use terrarium_envs::sandbox::{Config, Sandbox};
 use terrarium_envs::task::{Kind, Task};
 use terrarium_synth::certify::Recertifier;
-use terrarium_synth::tasks::describe::naming_column;
+use terrarium_synth::tasks::columns::naming_column;
 use terrarium_synth::vary::{self, Draw, Recipe};
 use terrarium_synth::{Error, Options, Report, Resume, Synthesizer, library, link};
 use terrarium_tools::value::Value;

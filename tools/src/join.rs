@@ -1,7 +1,7 @@
 //! Several checked suites as one: their tables, tools and policies side by side, so that one component offers them all.
 //!
 //! Names that two suites share are told apart by the suite's slug: table `member` of `library-desk` becomes `library_desk_member`,
-//! record `MemberPage` becomes `LibraryDeskMemberPage`, and people read `library member`. The rules of the policies are numbered through.
+//! record `MemberPage` becomes `LibraryDeskMemberPage`, and people read `library member`, not `library desk member`. The rules of the policies are numbered through.
 
 use crate::compile::kebab;
 use crate::suite::{Effect, Source, Suite, Tool};
@@ -99,13 +99,15 @@ fn renumbered(policy: &str, last: u32) -> (String, u32) {
     (text, highest)
 }
 
-/// How people tell a suite from others: its slug without the desk, in the singular: `marina berth`, `library`.
+/// How people tell a suite from others: its slug without the desk and without what it keeps: `marina` of `marina-berths`, `library` of
+/// `library-desk`.
 fn words(slug: &str) -> String {
     let slug = slug.trim_end_matches("-desk").trim_end_matches("-front");
-    let words = slug.replace('-', " ");
-    match words.strip_suffix('s') {
-        Some(one) if !one.ends_with('s') => one.to_owned(),
-        _ => words,
+    let plural = |word: &str| word.ends_with('s') && !word.ends_with("ss");
+    match slug.rsplit_once('-') {
+        Some((rest, last)) if plural(last) => rest.replace('-', " "),
+        None if plural(slug) => slug[..slug.len() - 1].to_owned(),
+        _ => slug.replace('-', " "),
     }
 }
 
@@ -162,6 +164,9 @@ impl Clashes {
             snake(&mut table.name);
             let shared = |label: &str| self.labels.get(label).is_some_and(|n| *n > 1);
             if shared(&table.label) || shared(&table.plural) {
+                // `approval invoice`, not `invoice approval invoice`.
+                let words: Vec<&str> = words.split(' ').filter(|w| *w != table.label).collect();
+                let words = words.join(" ");
                 let label = format!("{words} {}", table.label);
                 table.called = with_word(&table.called, &table.label, &label);
                 table.plural = format!("{words} {}", table.plural);

@@ -3,7 +3,7 @@
 
 use crate::mutate::{Bench, Tally, shown_call};
 use crate::seed::Dice;
-use crate::tasks::describe::called_columns;
+use crate::tasks::columns::called_columns;
 use crate::tasks::goal::{Description, Query};
 use crate::tasks::reject::{Reject, Verdict};
 use crate::tasks::rows::{Rows, answer_of, column_id, number, table_id, target};

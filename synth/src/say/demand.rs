@@ -5,6 +5,7 @@ use crate::say::phrase::{Speaker, plural_noun};
 use crate::say::values;
 use crate::seed::Dice;
 use crate::tasks::choice::choosing_column;
+use crate::tasks::columns::is_year;
 use crate::tasks::goal::{Choice, Condition, Demand, Description, Place, Test};
 use crate::tasks::reject::{Verdict, reject};
 use crate::tasks::rows::{column_id, table_id, target};
@@ -65,11 +66,7 @@ impl Speaker<'_> {
             }
             Demand::Rising { low, high, place } => {
                 let column = self.column_of(table, place)?;
-                let less = if *scalar(&column.ty) == Type::Date || column.label.contains("year") {
-                    "earlier"
-                } else {
-                    "lower"
-                };
+                let less = if *scalar(&column.ty) == Type::Date || is_year(column) { "earlier" } else { "lower" };
                 let label = self.label_of(table, place)?;
                 let that = if be(&column.label) == "are" { "those" } else { "that" };
                 format!("the {label} of the {} must be {less} than {that} of the {}", ordinal(*low), ordinal(*high))
@@ -103,7 +100,9 @@ impl Speaker<'_> {
             .any(|d| matches!(d, Demand::Each { slot: Some(_), .. } | Demand::Rising { .. } | Demand::Depends { .. }));
         let label = plural_noun(&table.columns[naming].label);
         let order = if ordered { ", in that order" } else { "" };
-        Ok(format!("Answer with the list of their {label}{order}."))
+        // `their names`, but `the names of the deceased`.
+        let whose = if label.contains(" of ") { "the" } else { "their" };
+        Ok(format!("Answer with the list of {whose} {label}{order}."))
     }
 
     /// A test of a place as a phrase after the noun.

@@ -1,5 +1,6 @@
 //! The little English that prompts need: articles, plurals of nouns and verbs, superlatives.
 
+use crate::tasks::columns::is_year;
 use crate::vary::data::scalar;
 use terrarium_tools::suite::Column;
 use terrarium_tools::types::Type;
@@ -7,20 +8,102 @@ use terrarium_tools::types::Type;
 /// `a` or `an` for a word.
 pub fn article(word: &str) -> &'static str {
     let lower = word.to_lowercase();
-    let sounds_otherwise = ["uni", "use", "euro", "one"].iter().any(|p| lower.starts_with(p));
+    let sounds_otherwise = ["uni", "use", "usu", "uti", "euro", "one"].iter().any(|p| lower.starts_with(p));
     let silent = ["hour", "honest", "heir"].iter().any(|p| lower.starts_with(p));
     if silent || (lower.starts_with(['a', 'e', 'i', 'o', 'u']) && !sounds_otherwise) { "an" } else { "a" }
 }
 
+/// Words after which a noun phrase says more about its noun.
+const AFTER_HEAD: [&str; 15] = [
+    " of ",
+    " on ",
+    " in ",
+    " for ",
+    " per ",
+    " at ",
+    " to ",
+    " from ",
+    " since ",
+    " below ",
+    " above ",
+    " with ",
+    " without ",
+    " a ",
+    " against ",
+];
+
+/// Participles and adverbs that follow a noun: `hours left`, `litres taken`, `tonnes sorted today`.
+const AFTER_NOUN_PARTICIPLES: [&str; 14] = [
+    "left", "taken", "given", "sold", "lent", "fed", "driven", "run", "done", "lost", "today", "tonight", "due", "sown",
+];
+
 /// Whether a noun phrase is plural: `unpaid fines`, not `number of copies` or `address`.
 pub fn is_plural(label: &str) -> bool {
-    let head = [" of ", " on ", " in ", " for ", " per ", " at "].iter().filter_map(|p| label.find(p)).min();
-    let head = &label[..head.unwrap_or(label.len())];
-    let mut words = head.rsplit(' ');
-    let last = words.next().unwrap_or(head);
+    let head = AFTER_HEAD.iter().filter_map(|p| label.find(p)).min();
+    let mut words: Vec<&str> = label[..head.unwrap_or(label.len())].split(' ').collect();
     // `goals scored`: the noun stands before the participle.
-    let last = if last.ends_with("ed") { words.next().unwrap_or(last) } else { last };
-    last.ends_with('s') && !["ss", "us", "is"].iter().any(|e| last.ends_with(e))
+    while words.len() > 1
+        && words.last().is_some_and(|last| {
+            AFTER_NOUN_PARTICIPLES.contains(last) || (last.ends_with("ed") && !["bed", "seed", "feed"].contains(last))
+        })
+    {
+        words.pop();
+    }
+    let last = words.last().copied().unwrap_or_default();
+    last.ends_with('s') && !["ss", "us", "is", "species", "series"].iter().any(|e| last.ends_with(e))
+}
+
+/// Units in which one measures: one has less of them, not fewer.
+const MEASURES: [&str; 43] = [
+    "percent",
+    "hectare",
+    "hectares",
+    "ares",
+    "metre",
+    "metres",
+    "centimetres",
+    "millimetres",
+    "decimetres",
+    "kilometre",
+    "kilometres",
+    "miles",
+    "feet",
+    "kilogram",
+    "kilograms",
+    "grams",
+    "tonne",
+    "tonnes",
+    "litre",
+    "litres",
+    "millilitres",
+    "microlitres",
+    "degree",
+    "degrees",
+    "hours",
+    "minutes",
+    "seconds",
+    "days",
+    "weeks",
+    "months",
+    "years",
+    "kilowatts",
+    "kilovolts",
+    "megabytes",
+    "gigabytes",
+    "megabits",
+    "bits",
+    "tenths",
+    "dioptres",
+    "barrels",
+    "watts",
+    "volts",
+    "gigabits",
+];
+
+/// Whether what follows a number measures something: `kilograms loaded`, not `copies on the shelf`.
+pub fn is_measured(after: &str) -> bool {
+    const WORDS_MAX: usize = 3;
+    after.split_whitespace().take(WORDS_MAX).take_while(|w| !ends_noun(w)).any(|w| MEASURES.contains(&w))
 }
 
 /// `is` or `are`.
@@ -40,7 +123,8 @@ pub fn pluralise(phrase: &str) -> String {
         "has" => "have".to_owned(),
         "was" => "were".to_owned(),
         "does" => "do".to_owned(),
-        _ if verb.ends_with("ies") => format!("{}y", &verb[..verb.len() - 3]),
+        // `lies`, `dies`: the stem ends in `ie`.
+        _ if verb.ends_with("ies") && verb.len() > 4 => format!("{}y", &verb[..verb.len() - 3]),
         _ if ["ches", "shes", "sses", "xes", "zes", "oes"].iter().any(|e| verb.ends_with(e)) => {
             verb[..verb.len() - 2].to_owned()
         }
@@ -105,6 +189,14 @@ pub fn fill(phrase: &str, value: &str) -> String {
     {
         return format!("never {before}").trim_end().to_owned() + after;
     }
+    // `with 0 copies on the shelf`.
+    if value == "0"
+        && let Some((before, after)) = phrase.split_once("{} ")
+        && before == "with "
+        && !ends_noun(after.split(' ').next().unwrap_or_default())
+    {
+        return format!("with no {after}");
+    }
     if value != "1" && !value.ends_with(" 1") {
         return phrase.replacen("{}", value, 1);
     }
@@ -119,12 +211,19 @@ pub fn fill(phrase: &str, value: &str) -> String {
 
 /// `latest`, `earliest`, `highest`, `lowest`, as a column's kind wants it.
 pub fn superlative(column: &Column, greatest: bool) -> &'static str {
-    let in_time = *scalar(&column.ty) == Type::Date || column.label.contains("year");
-    match (in_time, greatest) {
-        (true, true) => "latest",
-        (true, false) => "earliest",
-        (false, true) => "highest",
-        (false, false) => "lowest",
+    const LARGE: [&str; 12] = [
+        "length", "width", "height", "depth", "distance", "size", "area", "volume", "capacity", "number", "quantity",
+        "weight",
+    ];
+    let in_time = *scalar(&column.ty) == Type::Date || is_year(column);
+    let large = column.label.split(' ').any(|w| LARGE.contains(&w)) && *scalar(&column.ty) == Type::Int;
+    match (in_time, large, greatest) {
+        (true, _, true) => "latest",
+        (true, _, false) => "earliest",
+        (false, true, true) => "greatest",
+        (false, true, false) => "smallest",
+        (false, false, true) => "highest",
+        (false, false, false) => "lowest",
     }
 }
 
@@ -145,6 +244,7 @@ mod tests {
     fn articles_and_plurals() {
         assert_eq!(article("order"), "an");
         assert_eq!(article("unit"), "a");
+        assert_eq!(article("utility"), "a");
         assert_eq!(article("hour"), "an");
         assert!(is_plural("unpaid fines"));
         assert!(is_plural("goals scored"));
@@ -152,6 +252,13 @@ mod tests {
         assert!(!is_plural("number of copies on the shelf"));
         assert!(!is_plural("e-mail address"));
         assert!(!is_plural("status"));
+        assert!(is_plural("litres taken"));
+        assert!(is_plural("kilograms fed"));
+        assert!(is_plural("tonnes sorted today"));
+        assert!(is_plural("degrees below zero"));
+        assert!(is_plural("hours to the next check"));
+        assert!(!is_plural("share in percent"));
+        assert!(!is_plural("species"));
     }
 
     #[test]
@@ -162,6 +269,7 @@ mod tests {
         check("that expires on 3 March 2026", "that expire on 3 March 2026");
         check("who joined on 3 March 2026", "who joined on 3 March 2026");
         check("who carries a badge", "who carry a badge");
+        check("that lies at the quay", "that lie at the quay");
         check("to Ann Lee", "to Ann Lee");
     }
 
@@ -169,6 +277,8 @@ mod tests {
     fn one_and_many() {
         assert_eq!(fill("renewed {} times", "1"), "renewed once");
         assert_eq!(fill("renewed {} times", "0"), "never renewed");
+        assert_eq!(fill("with {} copies on the shelf", "0"), "with no copies on the shelf");
+        assert_eq!(fill("with {} in stock", "0"), "with 0 in stock");
         assert_eq!(fill("renewed {} times", "more than 1"), "renewed more than once");
         assert_eq!(fill("with {} copies on the shelf", "1"), "with 1 copy on the shelf");
         assert_eq!(fill("with {} copies on the shelf", "3"), "with 3 copies on the shelf");

@@ -5,5 +5,6 @@ pub mod grammar;
 pub mod phrase;
 pub mod prompts;
 pub mod question;
+pub mod relation;
 pub mod request;
 pub mod values;

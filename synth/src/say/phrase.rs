@@ -1,16 +1,45 @@
 //! Descriptions in words. The words say exactly what the goal says: every condition and every value is there.
 
 use crate::say::grammar::{article, be, fill, pluralise, superlative};
+use crate::say::relation::Relation;
 use crate::say::values;
 use crate::seed::Dice;
-use crate::tasks::describe::called_columns;
+use crate::tasks::columns::called_columns;
 use crate::tasks::goal::{Condition, Description, Test};
 use crate::tasks::reject::{Verdict, reject};
 use crate::tasks::rows::{column_id, table_id};
-use crate::vary::data::{inner, scalar};
+use crate::vary::data::inner;
 use terrarium_tools::suite::{Column, Source, Suite, Table};
-use terrarium_tools::types::{TableId, Type};
+use terrarium_tools::types::TableId;
 use terrarium_tools::value::Value;
+
+/// Whether a phrase is a clause of its own.
+fn is_clause(phrase: &str) -> bool {
+    const OPENINGS: [&str; 8] = ["that ", "who ", "whose ", "which ", "where ", "for which ", "of which ", "on which "];
+    OPENINGS.iter().any(|opening| phrase.starts_with(opening))
+}
+
+/// Whether a phrase has a clause in it.
+pub(super) fn has_clause(phrase: &str) -> bool {
+    [" that ", " who ", " whose ", " which ", " where "].iter().any(|word| phrase.contains(word))
+}
+
+/// The rest of a phrase after a pronoun, if no second clause follows.
+fn phrase_after<'p>(phrase: &'p str, pronoun: &str) -> Option<&'p str> {
+    phrase.strip_prefix(pronoun).filter(|rest| !rest.contains(" and whose ") && !rest.contains(" and that "))
+}
+
+/// Where a phrase stands: `of 6 days in the hall with the state “reserved” due on 3 May to Ann Lee`.
+fn rank(phrase: &str, reference: bool) -> u8 {
+    let first = phrase.split(' ').next().unwrap_or_default();
+    match first {
+        "of" => 0,
+        _ if reference => 4,
+        "in" | "on" | "at" | "for" | "to" | "by" | "from" | "under" | "before" | "after" => 1,
+        "with" | "without" => 2,
+        _ => 3,
+    }
+}
 
 /// Puts goals of one suite into words.
 pub struct Speaker<'a> {
@@ -25,15 +54,6 @@ pub(super) fn winding(description: &Description) -> bool {
         found |= d.extremum.is_some() || d.conditions.iter().any(|c| matches!(c.test, Test::Shared { .. }));
     });
     found
-}
-
-/// How a relation is said.
-#[derive(Clone, Copy)]
-pub(super) enum Relation {
-    Below,
-    AtMost,
-    Above,
-    AtLeast,
 }
 
 impl Speaker<'_> {
@@ -59,6 +79,11 @@ impl Speaker<'_> {
             });
         let named = if by_name { called.len() } else { 0 };
         let phrases = self.phrases(table, &description.conditions[named..], false, dice)?;
+        let long_name =
+            description.conditions[..named].iter().any(|c| matches!(&c.test, Test::Of(inner) if winding(inner)));
+        if long_name && !phrases.is_empty() {
+            return reject("unsayable", "more after a long description");
+        }
         let base = if by_name {
             let mut base = table.called.clone();
             for (column, condition) in called.iter().zip(&description.conditions) {
@@ -113,7 +138,9 @@ impl Speaker<'_> {
         Ok(format!("{} {} {phrases}", article(&table.label), table.label).trim_end().to_owned())
     }
 
-    /// The phrases after a noun, short ones first, clauses joined by `and`.
+    /// The phrases after a noun. What rows say of themselves comes first, then what they refer to, then clauses joined by `and`, then
+    /// what takes many words. Where a clause after a reference could be said of either (`reports against a project in the field of
+    /// games that are open`), the reference becomes a clause, too: `that are open and whose project is one in the field of games`.
     pub(super) fn phrases(
         &self,
         table: &Table,
@@ -121,53 +148,101 @@ impl Speaker<'_> {
         plural: bool,
         dice: &mut Dice,
     ) -> Verdict<String> {
-        let mut short = Vec::new();
+        let mut short: Vec<(u8, String)> = Vec::new();
         let mut clauses = Vec::new();
-        let mut last = Vec::new();
-        let mut wordy_ones = Vec::new();
+        let mut wordy: Vec<(&Column, &Description)> = Vec::new();
+        let mut others = Vec::new();
         for condition in conditions {
             let column = &table.columns[column_id(table, &condition.column)?];
-            if let Test::Shared { of, .. } = &condition.test {
-                // Last, since what follows it would be said of the other suite's rows.
-                last.push(self.also(of, plural, dice)?);
-                continue;
-            }
-            let phrase = self.condition(column, &condition.test, dice)?;
-            // After a long description nobody knows any more what the next phrase is about.
-            if let Test::Of(inner) = &condition.test
-                && winding(inner)
-            {
-                last.push(if plural { pluralise(&phrase) } else { phrase });
-                continue;
-            }
-            let is_clause = ["that ", "who ", "whose ", "which "].iter().any(|p| phrase.starts_with(p));
-            let phrase = if plural { pluralise(&phrase) } else { phrase };
-            // `with a quantity of 2 of the line with a quantity of 86`, not the other way round.
-            let wordy = matches!(&condition.test, Test::Of(inner) if self.is_wordy(inner));
-            match (is_clause, wordy) {
-                (true, _) => clauses.push(phrase),
-                (false, true) => wordy_ones.push(phrase),
-                (false, false) => short.push(phrase),
+            match &condition.test {
+                Test::Shared { of, .. } => others.push(self.also(of, plural, dice)?),
+                Test::Of(inner) if winding(inner) || self.is_wordy(inner) => wordy.push((column, inner)),
+                // `the child of the household of Simi Njoku who is 23 months old`: who is?
+                Test::Of(inner) if self.says_who(table, conditions) => wordy.push((column, inner)),
+                test => {
+                    let phrase = self.condition(column, test, dice)?;
+                    let phrase = if plural { pluralise(&phrase) } else { phrase };
+                    if is_clause(&phrase) {
+                        clauses.push(phrase);
+                    } else {
+                        short.push((rank(&phrase, matches!(test, Test::Of(_))), phrase));
+                    }
+                }
             }
         }
-        short.append(&mut wordy_ones);
+        // Two long descriptions, or one and what another suite says, are more than one noun can carry.
+        let long = wordy.iter().filter(|(_, d)| winding(d)).count() + others.len();
+        if long > 1 {
+            return reject("unsayable", "two long descriptions of one thing");
+        }
+        short.sort_by_key(|(rank, phrase)| (*rank, has_clause(phrase)));
+        let inside = short.iter().any(|(_, phrase)| has_clause(phrase));
+        let mut said: Vec<String> = Vec::with_capacity(short.len());
+        for (_, phrase) in short {
+            match (phrase.strip_prefix("with "), said.last_mut()) {
+                // `with 3 places and the level 2`.
+                (Some(rest), Some(before)) if before.starts_with("with ") => {
+                    let again = if before.contains(" and ") { "and with" } else { "and" };
+                    before.push_str(&format!(" {again} {rest}"));
+                }
+                _ => said.push(phrase),
+            }
+        }
+        if wordy.len() + clauses.len() + others.len() > 1 {
+            wordy.sort_by_key(|(_, d)| winding(d));
+            for (column, inner) in wordy {
+                clauses.push(self.whose(column, inner, dice)?);
+            }
+        } else {
+            for (column, inner) in wordy {
+                let phrase = self.condition(column, &Test::Of(Box::new(inner.clone())), dice)?;
+                said.push(if plural { pluralise(&phrase) } else { phrase });
+            }
+        }
+        clauses.extend(others);
         if !clauses.is_empty() {
-            short.push(clauses.join(" and "));
+            let joined = clauses.join(" and ");
+            said.push(if inside { format!("and {joined}") } else { joined });
         }
-        for phrase in last {
-            let clause = ["that ", "who ", "whose ", "which "].iter().any(|w| phrase.starts_with(w));
-            match (clause, clauses.is_empty()) {
-                (_, true) => short.push(phrase),
-                (true, false) => short.push(format!("and {phrase}")),
-                // `orders that are pending of the customer who ..`
-                (false, false) => return reject("unsayable", "a long reference after a clause"),
-            }
-        }
-        Ok(short.join(" "))
+        Ok(said.join(" "))
     }
 
-    /// Whether a description says more than what its rows are called by.
+    /// A reference as a clause: `whose project is open`, `whose seat is one at the window`, `whose debtor is the customer from Paris`.
+    fn whose(&self, column: &Column, inner: &Description, dice: &mut Dice) -> Verdict<String> {
+        let (_, table) = self.table(inner)?;
+        let label = if column.label.is_empty() { &table.label } else { &column.label };
+        let named = called_columns(table).iter().any(|c| {
+            let name = &table.columns[*c].name;
+            inner.conditions.iter().any(|k| k.column == *name && !matches!(k.test, Test::Shared { .. }))
+        });
+        // `whose writer is also the grower with ..`, not `whose writer is the writer who is also the grower with ..`.
+        if (inner.many || !named) && inner.extremum.is_none() {
+            let phrases = self.phrases(table, &inner.conditions, false, dice)?;
+            if let Some(rest) = ["that ", "who "].iter().find_map(|pronoun| phrase_after(&phrases, pronoun)) {
+                return Ok(format!("whose {label} {rest}"));
+            }
+            if inner.many {
+                return Ok(format!("whose {label} is one {phrases}"));
+            }
+        }
+        Ok(format!("whose {label} is {}", self.entity(inner, dice)?))
+    }
+
+    /// Whether one of the conditions is said with `who`.
+    fn says_who(&self, table: &Table, conditions: &[Condition]) -> bool {
+        let who = |column: &Column, test: &Test| match test {
+            Test::Is(value @ Value::Enum(_)) => self.case_phrase(column, value).is_some_and(|p| p.starts_with("who ")),
+            Test::Of(_) | Test::Shared { .. } => false,
+            _ => column.says.starts_with("who "),
+        };
+        conditions.iter().any(|c| column_id(table, &c.column).is_ok_and(|id| who(&table.columns[id], &c.test)))
+    }
+
+    /// Whether a description says more than what its rows are called by, or is of several rows.
     fn is_wordy(&self, description: &Description) -> bool {
+        if description.many {
+            return true;
+        }
         let Ok((_, table)) = self.table(description) else { return false };
         let called = called_columns(table);
         description.conditions.iter().any(|c| !called.iter().any(|k| table.columns[*k].name == c.column))
@@ -230,64 +305,6 @@ impl Speaker<'_> {
 
     pub(super) fn value(&self, column: &Column, value: &Value) -> String {
         values::quoted(self.suite, &column.ty, Some(&column.source), value)
-    }
-
-    fn relation(&self, column: &Column, relation: Relation, value: &Value) -> String {
-        let text = self.value(column, value);
-        let is_date = *scalar(&column.ty) == Type::Date;
-        let says = column.says.as_str();
-        if is_date && (says.contains(" on {}") || says.starts_with("on {}")) {
-            let word = match relation {
-                Relation::Below => "before {}",
-                Relation::AtMost => "on or before {}",
-                Relation::Above => "after {}",
-                Relation::AtLeast => "on or after {}",
-            };
-            return says.replacen("on {}", word, 1).replacen("{}", &text, 1);
-        }
-        if !is_date && (says.contains(" in {}") || says.starts_with("in {}")) {
-            let word = match relation {
-                Relation::Below => "before {}",
-                Relation::AtMost => "in {} or earlier",
-                Relation::Above => "after {}",
-                Relation::AtLeast => "in {} or later",
-            };
-            return says.replacen("in {}", word, 1).replacen("{}", &text, 1);
-        }
-        // `priced at {}`: `priced at $4.00 or more`, for `at at least` is no English.
-        if !is_date && (says.contains(" at {}") || says.starts_with("at {}")) {
-            let word = match relation {
-                Relation::Below => format!("less than {text}"),
-                Relation::AtMost => format!("{text} or less"),
-                Relation::Above => format!("more than {text}"),
-                Relation::AtLeast => format!("{text} or more"),
-            };
-            return says.replacen("{}", &word, 1);
-        }
-        if !is_date && says.contains("{}") {
-            let less = if matches!(value, Value::Int(_)) { "fewer than" } else { "less than" };
-            let word = match relation {
-                Relation::Below => less,
-                Relation::AtMost => "at most",
-                Relation::Above => "more than",
-                Relation::AtLeast => "at least",
-            };
-            return fill(says, &format!("{word} {text}"));
-        }
-        format!("whose {} {} {} {text}", column.label, be(&column.label), relation_word(is_date, relation))
-    }
-}
-
-pub(super) fn relation_word(is_date: bool, relation: Relation) -> &'static str {
-    match (is_date, relation) {
-        (true, Relation::Below) => "before",
-        (true, Relation::AtMost) => "on or before",
-        (true, Relation::Above) => "after",
-        (true, Relation::AtLeast) => "on or after",
-        (false, Relation::Below) => "below",
-        (false, Relation::AtMost) => "at most",
-        (false, Relation::Above) => "above",
-        (false, Relation::AtLeast) => "at least",
     }
 }
 

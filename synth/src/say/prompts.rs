@@ -186,7 +186,10 @@ impl Prompts {
                         Goal::Repair(claims) => {
                             let claims = Self::claims(speaker, claims, dice)?;
                             let said = claims.iter().map(|c| {
-                                format!("{}: find every one there is and {}.", capital(&c["claim"]), c["repair"])
+                                format!(
+                                    "From today on {}: find every one there still is and {}.",
+                                    c["claim"], c["repair"]
+                                )
                             });
                             said.collect::<Vec<_>>().join(" ")
                         }
@@ -226,7 +229,13 @@ impl Prompts {
         };
         let template = self.templates.get_template(name);
         match template.and_then(|t| t.render(values)) {
-            Ok(text) => Ok(tidy(&text)),
+            Ok(text) => {
+                let text = tidy(&text);
+                match doubled(&text) {
+                    Some(words) => reject("unsayable", format!("`{words}` twice in a row")),
+                    None => Ok(text),
+                }
+            }
             Err(error) => reject("template", format!("{name}: {error}")),
         }
     }
@@ -286,4 +295,70 @@ fn tidy(text: &str) -> String {
     let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
     // `have it played instead` already says it.
     lines.collect::<Vec<_>>().join("\n").trim().replace(" instead instead", " instead")
+}
+
+/// Words that stand twice in a row, as in `the total total of` or `of the reservation of the reservation`.
+fn doubled(text: &str) -> Option<String> {
+    const WORDS_MAX: usize = 4;
+    for line in text.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        for length in 1..=WORDS_MAX {
+            let found = words.windows(2 * length).find(|w| {
+                let (first, second) = w.split_at(length);
+                let letters = first.iter().any(|word| word.contains(char::is_alphabetic));
+                letters && first == second
+            });
+            if let Some(found) = found {
+                return Some(found[..length].join(" "));
+            }
+        }
+        // `the guest of the stay of the guest Ann Lee`.
+        for length in 1..=2 {
+            let found = words.windows(5 + 2 * length).find(|w| {
+                let (noun, rest) = w.split_at(length);
+                let (of, rest) = rest.split_at(2);
+                rest[1..].starts_with(&["of", "the"]) && of == ["of", "the"] && rest[3..] == *noun
+            });
+            if let Some(found) = found {
+                return Some(found.join(" "));
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_twice_in_a_row() {
+        let check = |text: &str, words: Option<&str>| assert_eq!(doubled(text).as_deref(), words, "{text}");
+        check("the total total of all fees", Some("total"));
+        check("the day of the reservation of the reservation due on 3 May", Some("of the reservation"));
+        check("priced at at least $4.00", Some("at"));
+        check("check out the guest of the stay of the guest Ann Lee", Some("guest of the stay of the guest"));
+        check("the guest of the stay in room 4", None);
+        check("the loan of “Time and Time Again” to Ann Lee", None);
+        check("10 10 is no word", None);
+    }
+
+    #[test]
+    fn every_template_puts_the_title_where_a_name_can_stand() {
+        let prompts = Prompts::new().expect("templates");
+        let title = "Taxi dispatch desk";
+        let claim = Claim::from([("claim", "there should be no x".to_owned()), ("repair", "delete the x".to_owned())]);
+        for (name, _) in prompts.templates.templates() {
+            let values = context! {
+                title, greeting => "", thanks => "", steps => ["a"], count_word => "one", question => "what?", wanted => "it", form => "",
+                count => "two", plural => "xs", purpose => "", demands => ["a"], claims => [claim.clone()], parts => ["a"],
+                closing => "", request => "a", otherwise => "b", evidence => "c"
+            };
+            let template = prompts.templates.get_template(name).expect("there");
+            let text = template.render(values).expect("it renders");
+            for place in ["at the desk of", "records of", "at Taxi", "of Taxi", "at the Taxi"] {
+                assert!(!text.contains(place), "{name}: {text}");
+            }
+        }
+    }
 }

@@ -91,7 +91,7 @@ impl Speaker<'_> {
             }
             Query::Lookup { of, path, column } if path.is_empty() && of.extremum.is_some() => {
                 let (_, table) = self.table(of)?;
-                let (Some(extremum), Some(name)) = (&of.extremum, crate::tasks::describe::naming_column(table)) else {
+                let (Some(extremum), Some(name)) = (&of.extremum, crate::tasks::columns::naming_column(table)) else {
                     return self.plain_question(query, dice);
                 };
                 if table.columns[name].name != *column {

@@ -1,10 +1,11 @@
 //! Requests in words: steps, calls, claims, and the evidence that a refusal is to give.
 
 use crate::say::grammar::{be, fill};
-use crate::say::phrase::{Relation, Speaker, relation_word, winding};
+use crate::say::phrase::{Speaker, has_clause, winding};
+use crate::say::relation::{Relation, compared};
 use crate::say::values;
 use crate::seed::Dice;
-use crate::tasks::goal::{Argument, Call, Case, Step, Test};
+use crate::tasks::goal::{Argument, Call, Case, Query, Step, Test};
 use crate::tasks::policy::{counted_table, grounds};
 use crate::tasks::reject::{Verdict, reject};
 use crate::tasks::rows::column_id;
@@ -27,22 +28,20 @@ impl Speaker<'_> {
                 let column = &table.columns[column_id(table, &condition.column)?];
                 let entity = self.entity(of, dice)?;
                 let label = &column.label;
-                let is_date = *scalar(&column.ty) == Type::Date;
                 let what = match &condition.test {
                     Test::Is(value) => self.value(column, value),
-                    Test::Below(v) => format!("{} {}", relation_word(is_date, Relation::Below), self.value(column, v)),
-                    Test::AtMost(v) => {
-                        format!("{} {}", relation_word(is_date, Relation::AtMost), self.value(column, v))
-                    }
-                    Test::Above(v) => format!("{} {}", relation_word(is_date, Relation::Above), self.value(column, v)),
-                    Test::AtLeast(v) => {
-                        format!("{} {}", relation_word(is_date, Relation::AtLeast), self.value(column, v))
-                    }
+                    Test::Below(v) => compared(column, Relation::Below, &self.value(column, v)),
+                    Test::AtMost(v) => compared(column, Relation::AtMost, &self.value(column, v)),
+                    Test::Above(v) => compared(column, Relation::Above, &self.value(column, v)),
+                    Test::AtLeast(v) => compared(column, Relation::AtLeast, &self.value(column, v)),
                     Test::Of(_) | Test::Shared { .. } | Test::Missing | Test::Present => {
                         return reject("unsayable", "a condition of a branch");
                     }
                 };
                 let (then, otherwise) = (self.call(then, None, dice)?, self.call(otherwise, None, dice)?);
+                // What the condition has told at length is not told again right after it.
+                let then =
+                    if is_long(&entity) { then.replacen(&entity, &format!("that {}", table.label), 1) } else { then };
                 let be = be(label);
                 Ok(format!("if the {label} of {entity} {be} {what}, {then}; otherwise, {otherwise}"))
             }
@@ -83,6 +82,7 @@ impl Speaker<'_> {
             return reject("unsayable", "two long descriptions in one sentence");
         }
         let mut text = call.ask.clone();
+        let mut entities: Vec<String> = Vec::new();
         for (name, argument) in &call.arguments {
             let Some(parameter) = function.parameters.iter().position(|p| p.name == *name) else {
                 return reject("unknown_name", name);
@@ -110,8 +110,30 @@ impl Speaker<'_> {
             };
             // Whatever follows a long description would be said of its last noun.
             let after = text.split_once(&hole).map_or("", |(_, after)| after);
-            if matches!(argument, Argument::Entity(d) if winding(d)) && after.starts_with(' ') {
+            if matches!(argument, Argument::Entity(_) | Argument::Each) && is_long(&said) && runs_on(after) {
                 return reject("unsayable", "a long description in the middle of a sentence");
+            }
+            if matches!(argument, Argument::Entity(_)) {
+                // `the grave leased by Lars Haugen for Lars Haugen`.
+                if entities.iter().any(|e| e.contains(&said) || said.contains(e.as_str())) {
+                    return reject("unsayable", "the same thing twice in one sentence");
+                }
+                entities.push(said.clone());
+            }
+            // `to a quantity of the present quantity plus 1`, `with the number of panels of quote 1930 as the number of panels`.
+            let before = text.split_once(&hole).map_or("", |(before, _)| before);
+            if matches!(argument, Argument::Computed(_)) && after.starts_with(" as ") {
+                return reject("unsayable", "a computed value before `as`");
+            }
+            let said = match argument {
+                // `(litres: the same as for keg 25855)`.
+                Argument::Computed(Query::Lookup { of, path, .. }) if path.is_empty() && before.ends_with(": ") => {
+                    format!("the same as for {}", self.entity(of, dice)?)
+                }
+                _ => said,
+            };
+            if matches!(argument, Argument::Shifted { .. } | Argument::Computed(_)) && before.ends_with(" of ") {
+                return reject("unsayable", "a computed value after `of`");
             }
             if !text.contains(&hole) {
                 return reject("unsayable", format!("`{}` does not mention `{name}`", call.ask));
@@ -147,6 +169,17 @@ impl Speaker<'_> {
         }
         reject("unsayable", &call.tool)
     }
+}
+
+/// Whether a description is so long, or ends in a clause, that nothing can follow it.
+fn is_long(said: &str) -> bool {
+    const WORDS_MAX: usize = 9;
+    has_clause(said) || said.split(' ').count() > WORDS_MAX
+}
+
+/// Whether a sentence goes on after a description, without a comma or brackets.
+fn runs_on(after: &str) -> bool {
+    after.starts_with(' ') && !after.starts_with(" (")
 }
 
 fn source_of<'a>(suite: &'a Suite, call: &Call, parameter: usize) -> Option<&'a Source> {

@@ -1,9 +1,10 @@
 //! Rules by tools: a declared condition evaluated on what results show. Columns are looked up, rows are listed and filtered; the
 //! host's rows and their evaluator are never asked.
 
+use crate::solve::filter::Filter;
 use crate::solve::known::Found;
 use crate::solve::query::order;
-use crate::solve::toolbox::{Filter, Toolbox};
+use crate::solve::toolbox::Toolbox;
 use crate::tasks::goal::Test;
 use crate::tasks::reject::{Verdict, reject};
 use std::collections::{BTreeMap, BTreeSet};

@@ -23,13 +23,18 @@ pub struct Seen {
 /// All rows seen.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
-    rows: BTreeMap<(TableId, String), Seen>,
+    /// By table, then by key: a look-up makes no new text.
+    tables: BTreeMap<TableId, BTreeMap<String, Seen>>,
 }
 
 impl Known {
     /// Takes up what a call showed of a row.
     pub fn learn(&mut self, table: TableId, key: &str, call: usize, columns: Vec<(usize, Value)>) {
-        let seen = self.rows.entry((table, key.to_owned())).or_default();
+        let rows = self.tables.entry(table).or_default();
+        if !rows.contains_key(key) {
+            rows.insert(key.to_owned(), Seen::default());
+        }
+        let Some(seen) = rows.get_mut(key) else { return };
         for (column, value) in columns {
             seen.columns.entry(column).or_insert(Fact { value, call });
         }
@@ -42,17 +47,18 @@ impl Known {
         key: &str,
         target: impl Fn(TableId, usize) -> Option<TableId>,
     ) -> Option<usize> {
-        let facts =
-            self.rows.iter().flat_map(|((t, _), seen)| seen.columns.iter().map(move |(c, fact)| (*t, *c, fact)));
+        let rows = self.tables.iter().flat_map(|(table, rows)| rows.values().map(|seen| (*table, seen)));
+        let facts = rows.flat_map(|(table, seen)| seen.columns.iter().map(move |(c, fact)| (table, *c, fact)));
         facts
-            .filter(|(t, c, fact)| *c != 0 && fact.value == Value::Key(key.to_owned()) && target(*t, *c) == Some(table))
+            .filter(|(_, c, fact)| *c != 0 && matches!(&fact.value, Value::Key(k) if k == key))
+            .filter(|(t, c, _)| target(*t, *c) == Some(table))
             .map(|(_, _, fact)| fact.call)
             .min()
     }
 
     /// A column of a row, if it was shown.
     pub fn fact(&self, table: TableId, key: &str, column: usize) -> Option<&Fact> {
-        self.rows.get(&(table, key.to_owned()))?.columns.get(&column)
+        self.tables.get(&table)?.get(key)?.columns.get(&column)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Whole solutions: everything a goal describes is looked up first, as it stands when the task begins; then come the writes, in the
-//! goal's order; then `submit`. The parts of a long goal are done one after another.
+//! goal's order; then `submit`. For a long goal, too, all parts are looked up before any of them is carried out.
 
+use crate::solve::effort::Effort;
 use crate::solve::judge::{self, Scope};
 use crate::solve::known::Found;
 use crate::solve::query::{Learned, passes};
-use crate::solve::toolbox::{Effort, Given, Toolbox, created_key};
+use crate::solve::toolbox::{Given, Toolbox, created_key};
 use crate::solve::trace::{Origin, Trace};
 use crate::tasks::expected::{BATCH_MAX, tool_id};
 use crate::tasks::goal::{Argument, Call, Case, Goal, Step, Test};
@@ -87,11 +88,13 @@ pub fn solve_within(
     let mut toolbox = Toolbox::new(suite, surface, today, runner)?;
     toolbox.effort = effort;
     let mut answers: Vec<(Answer, Learned)> = Vec::new();
+    let mut planned = Vec::new();
     let mut first = 0;
     for part in goal.parts() {
-        answers.extend(toolbox.part(first, part)?);
+        answers.extend(toolbox.part(first, part, &mut planned)?);
         first += part.steps();
     }
+    toolbox.carry_out(planned)?;
     let answer = match answers.len() {
         0 | 1 => answers.pop(),
         _ => {
@@ -107,26 +110,25 @@ pub fn solve_within(
 }
 
 impl Toolbox<'_> {
-    /// One goal that is not long; its steps count from `first`.
-    fn part(&mut self, first: usize, goal: &Goal) -> Verdict<Option<(Answer, Learned)>> {
+    /// Looks up what one goal that is not long needs, and plans its writes; its steps count from `first`.
+    fn part(&mut self, first: usize, goal: &Goal, planned: &mut Vec<Planned>) -> Verdict<Option<(Answer, Learned)>> {
         match goal {
             Goal::Ask(query) => {
                 let learned = self.query(query)?;
                 Ok(Some((answer_of(learned.value.clone())?, learned)))
             }
             Goal::Act(steps) | Goal::Repair(steps) => {
-                let mut planned = Vec::new();
+                let before = planned.len();
                 for (index, step) in steps.iter().enumerate() {
-                    self.plan_step(first + index, step, &mut planned)?;
+                    self.plan_step(first + index, step, planned)?;
                 }
-                for link in planned.iter_mut().flat_map(|p| &mut p.links) {
+                for link in planned[before..].iter_mut().flat_map(|p| &mut p.links) {
                     link.1 += first;
                 }
-                self.carry_out(planned)?;
                 Ok(None)
             }
             Goal::Plan(choice) => Ok(Some(self.choose(choice)?)),
-            Goal::Policy(case) => self.case(first, case),
+            Goal::Policy(case) => self.case(first, case, planned),
             Goal::Long(_) => reject("nested", "a long goal inside another"),
         }
     }
@@ -222,7 +224,7 @@ impl Toolbox<'_> {
 
     /// A request that the rules decide: the rules are judged in order until one stands against it. Only what a rule looks at is
     /// looked up for it. Gives the refusal, if one is to be submitted.
-    fn case(&mut self, step: usize, case: &Case) -> Verdict<Option<(Answer, Learned)>> {
+    fn case(&mut self, step: usize, case: &Case, writes: &mut Vec<Planned>) -> Verdict<Option<(Answer, Learned)>> {
         let suite = self.suite;
         let tool = tool_id(suite, &case.request.tool)?;
         let definition = &suite.tools[tool];
@@ -248,8 +250,7 @@ impl Toolbox<'_> {
                 continue;
             }
             if let Some(otherwise) = &case.otherwise {
-                let planned = self.plan_call(step, otherwise, None, &because)?;
-                self.carry_out(vec![planned])?;
+                writes.push(self.plan_call(step, otherwise, None, &because)?);
                 return Ok(None);
             }
             let Some(grounds) = grounds(condition) else { return reject("no_evidence", &definition.name) };
@@ -264,7 +265,7 @@ impl Toolbox<'_> {
             self.plan_argument(&case.request, position, None, &mut planned)?;
         }
         planned.rests_on.extend(because);
-        self.carry_out(vec![planned])?;
+        writes.push(planned);
         Ok(None)
     }
 

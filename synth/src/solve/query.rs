@@ -1,7 +1,8 @@
 //! Descriptions and questions by tools: rows found through listings and look-ups, filtered and compared by the planner itself.
 
+use crate::solve::filter::{Filter, Shared};
 use crate::solve::known::Found;
-use crate::solve::toolbox::{Filter, Shared, Toolbox};
+use crate::solve::toolbox::Toolbox;
 use crate::tasks::goal::{Description, Query, Test};
 use crate::tasks::reject::{Verdict, reject};
 use crate::tasks::rows::{column_id, table_id, target};

@@ -3,7 +3,9 @@
 use crate::say::grammar::ends_noun;
 use crate::seed::Dice;
 use crate::tasks::arguments::{self, holes, replaces};
-use crate::tasks::describe::{Describer, is_ordered, rounded};
+use crate::tasks::bounds::{is_worth_saying, rounded, rounded_money};
+use crate::tasks::columns::{self, is_comparable};
+use crate::tasks::describe::Describer;
 use crate::tasks::expected::{BATCH_MAX, Stage};
 use crate::tasks::goal::{Argument, Call, Condition, Description, Goal, Query, Step, Test};
 use crate::tasks::reject::{Verdict, reject};
@@ -12,7 +14,7 @@ use crate::vary::data::scalar;
 use crate::vary::surface::bare_local;
 use crate::vary::words::Locale;
 use terrarium_tools::eval::Evaluator;
-use terrarium_tools::suite::Effect;
+use terrarium_tools::suite::{Column, Effect};
 use terrarium_tools::types::{TableId, Type};
 use terrarium_tools::value::Value;
 
@@ -69,7 +71,7 @@ impl<'a> ActWriter<'a> {
     pub fn draw(&self, level: usize, dice: &mut Dice) -> Verdict<Goal> {
         let length = [1, 2, 3, 4][dice.weighted(&[3, 5, 5, 3])] + level + dice.below(level + 1);
         let mut story = Story::default();
-        let mut steps = Vec::new();
+        let mut steps: Vec<Step> = Vec::new();
         for index in 0..length {
             let step = match dice.weighted(&[11, 4, 3]) {
                 0 => self.single(index, &mut story, dice),
@@ -77,6 +79,8 @@ impl<'a> ActWriter<'a> {
                 _ => self.branch(&mut story, dice),
             };
             match step {
+                // Nobody asks for the same thing twice.
+                Ok(step) if self.asks_again(&steps, &step) => {}
                 Ok(step) => steps.push(step),
                 Err(error) if steps.is_empty() && index + 1 == length => return Err(error),
                 Err(_) => {}
@@ -99,12 +103,35 @@ impl<'a> ActWriter<'a> {
         drafts.take(count).collect()
     }
 
+    /// The same, with rows told by their names wherever that can be.
+    pub(super) fn brief(&self) -> ActWriter<'a> {
+        ActWriter { describer: self.describer.brief(), stage: self.stage, tools: self.tools, locales: self.locales }
+    }
+
     /// One of the write tools.
     pub(super) fn tool(&self, dice: &mut Dice) -> Verdict<usize> {
         match dice.pick(self.tools) {
             Some(tool) => Ok(*tool),
             None => reject("no_tool", "no write tool"),
         }
+    }
+
+    /// Whether a step has a call that an earlier step has, too, whatever words tell the rows.
+    fn asks_again(&self, steps: &[Step], step: &Step) -> bool {
+        let rows = self.describer.rows;
+        let meant = |argument: &Argument| match argument {
+            Argument::Entity(of) => {
+                rows.one(of).map_or_else(|_| argument.clone(), |row| Argument::Value(row[0].clone()))
+            }
+            other => other.clone(),
+        };
+        let same = |a: &Call, b: &Call| {
+            a.tool == b.tool
+                && a.arguments.len() == b.arguments.len()
+                && a.arguments.iter().zip(&b.arguments).all(|(a, b)| a.0 == b.0 && meant(&a.1) == meant(&b.1))
+        };
+        let earlier = || steps.iter().flat_map(Step::calls);
+        step.calls().into_iter().any(|call| earlier().any(|before| same(call, before)))
     }
 
     fn single(&self, index: usize, story: &mut Story, dice: &mut Dice) -> Verdict<Step> {
@@ -226,8 +253,8 @@ impl<'a> ActWriter<'a> {
         story.rows.push((table, key));
         let first = self.say(&draft, None, story, dice)?;
         let other = self.draft(self.tool(dice)?, None, story, &[], dice)?;
-        let second = self.say(&other, None, story, dice)?;
-        if first == second {
+        let second = self.brief().say(&other, None, story, dice)?;
+        if self.asks_again(&[Step::Call(first.clone())], &Step::Call(second.clone())) {
             return reject("no_arguments", "both branches are the same");
         }
         let holds = self.describer.rows.meets(table, row, &condition)?;
@@ -243,7 +270,7 @@ impl<'a> ActWriter<'a> {
             .filter(|c| self.describer.reach.visible(table, *c) && row[*c] != Value::None)
             .filter(|c| match scalar(&definition.columns[*c].ty) {
                 Type::Enum(e) => self.stage.suite.enums[*e].cases.len() >= 3,
-                _ => is_ordered(&definition.columns[*c].ty),
+                _ => is_comparable(&definition.columns[*c]),
             })
             .collect();
         dice.shuffle(&mut columns);
@@ -252,7 +279,7 @@ impl<'a> ActWriter<'a> {
         let other = &rows[dice.below(rows.len())][*column];
         let test = match other {
             Value::Enum(_) => Test::Is(other.clone()),
-            Value::Money(cents) => Test::Above(Value::Money((cents / 100).max(1) * 100)),
+            Value::Money(cents) => Test::Above(Value::Money(rounded_money(*cents).0)),
             Value::Int(n) => {
                 let bound = Value::Int(rounded(*n).0);
                 [Test::AtLeast(bound.clone()), Test::Above(bound)][dice.below(2)].clone()
@@ -260,6 +287,9 @@ impl<'a> ActWriter<'a> {
             Value::Date(_) => [Test::Below(other.clone()), Test::Above(other.clone())][dice.below(2)].clone(),
             _ => return reject("no_arguments", "no value to ask about"),
         };
+        if !is_worth_saying(&definition.columns[*column], &test) {
+            return reject("no_arguments", "no bound to ask about");
+        }
         Ok(Condition { column: definition.columns[*column].name.clone(), test })
     }
 
@@ -400,7 +430,7 @@ impl<'a> ActWriter<'a> {
     fn compute(&self, draft: &Draft, each: Option<(usize, TableId)>, call: &mut Call, dice: &mut Dice) {
         let suite = self.stage.suite;
         for position in 0..call.arguments.len() {
-            let (p, value) = &draft.given[position];
+            let p = &draft.given[position].0;
             if !matches!(call.arguments[position].1, Argument::Value(_)) {
                 continue;
             }
@@ -415,7 +445,7 @@ impl<'a> ActWriter<'a> {
                 continue;
             }
             if let Some((key, table, column)) = replaces(suite, draft.tool, *p)
-                && is_ordered(&suite.tables[table].columns[column].ty)
+                && is_comparable(&suite.tables[table].columns[column])
                 && self.describer.reach.visible(table, column)
             {
                 let of = match (each, &call.arguments.iter().zip(&draft.given).find(|(_, (q, _))| *q == key)) {
@@ -423,11 +453,7 @@ impl<'a> ActWriter<'a> {
                     (None, Some(((_, Argument::Entity(description)), _))) => Some(description.clone()),
                     _ => continue,
                 };
-                let by = match value {
-                    Value::Money(_) => dice.stepped(100, 1_000, 100),
-                    Value::Date(_) => dice.between(2, 14),
-                    _ => dice.between(1, 3),
-                };
+                let by = change(&suite.tables[table].columns[column], dice);
                 let by = if dice.percent(70) { by } else { -by };
                 let column = suite.tables[table].columns[column].name.clone();
                 let shifted = Argument::Shifted { of: of.clone(), column: column.clone(), by };
@@ -438,7 +464,7 @@ impl<'a> ActWriter<'a> {
                 continue;
             }
             if each.is_none()
-                && let Some(query) = self.same_as(draft.tool, *p, value, dice)
+                && let Some(query) = self.same_as(draft.tool, *p, dice)
                 && self.still_succeeds(draft, *p, &Argument::Computed(query.clone()))
             {
                 call.arguments[position].1 = Argument::Computed(query);
@@ -447,29 +473,22 @@ impl<'a> ActWriter<'a> {
         }
     }
 
-    /// The value of a column of another row that fits the argument.
-    fn same_as(&self, tool: usize, parameter: usize, value: &Value, dice: &mut Dice) -> Option<Query> {
+    /// The value that the column written to has in another row, told by one name alone. Anything further away nobody would ask for.
+    fn same_as(&self, tool: usize, parameter: usize, dice: &mut Dice) -> Option<Query> {
         let suite = self.stage.suite;
-        let mut places: Vec<(TableId, usize)> = Vec::new();
-        match arguments::written_to(suite, tool, parameter) {
-            Some(place) => places.push(place),
-            None => {
-                for (t, table) in suite.tables.iter().enumerate() {
-                    for (c, column) in table.columns.iter().enumerate().skip(1) {
-                        if matches!((scalar(&column.ty), value), (Type::Money, Value::Money(_))) {
-                            places.push((t, c));
-                        }
-                    }
-                }
-            }
+        let (table, column) = arguments::written_to(suite, tool, parameter)?;
+        let definition = &suite.tables[table].columns[column];
+        if !self.describer.reach.visible(table, column) || !is_comparable(definition) {
+            return None;
         }
-        places.retain(|(t, c)| self.describer.reach.visible(*t, *c) && is_ordered(&suite.tables[*t].columns[*c].ty));
-        let (table, column) = *dice.pick(&places)?;
         let row = dice.pick(self.describer.rows.table(table))?;
         number(&row[column])?;
-        let of = self.describer.one(table, row, 0, dice)?;
-        let column = suite.tables[table].columns[column].name.clone();
-        (!of.conditions.iter().any(|c| c.column == column)).then_some(Query::Lookup { of, path: Vec::new(), column })
+        let of = self.describer.named(table, row, dice)?;
+        let mut conditions = 0;
+        of.walk(&mut |d| conditions += d.conditions.len());
+        let told = of.conditions.iter().any(|c| c.column == definition.name);
+        let column = definition.name.clone();
+        (conditions == 1 && !told).then_some(Query::Lookup { of, path: Vec::new(), column })
     }
 
     fn still_succeeds(&self, draft: &Draft, parameter: usize, argument: &Argument) -> bool {
@@ -493,5 +512,36 @@ impl<'a> ActWriter<'a> {
         let table = crate::tasks::rows::table_id(rows.suite, &of.table).ok()?;
         let row = rows.one(of).ok()?;
         crate::tasks::expected::shifted(rows.column(table, row, column).ok()?, by).ok()
+    }
+}
+
+/// By how much a value of a column is changed: by few of its steps, and of money by whole units where the steps allow it.
+fn change(column: &Column, dice: &mut Dice) -> i64 {
+    let step = columns::step(column);
+    match scalar(&column.ty) {
+        Type::Money if 100 % step == 0 => 100 * dice.between(1, 10),
+        Type::Date => dice.between(2, 14),
+        _ => step * dice.between(1, 3),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tasks::columns::tests::column;
+    use terrarium_tools::suite::Source;
+
+    #[test]
+    fn changes_keep_to_the_steps_of_a_column() {
+        let mut dice = Dice::new(1, "steps");
+        for step in [1, 25, 30, 50, 500, 2_000] {
+            let money = column(Type::Money, Source::Money { low: 0, high: 90_000, step }, "rent", "");
+            let int = column(Type::Int, Source::Integer { low: 0, high: 90_000, step }, "weight", "");
+            for _ in 0..20 {
+                let by = change(&money, &mut dice);
+                assert!(by > 0 && by % step == 0, "{by} cents in steps of {step}");
+                assert_eq!(change(&int, &mut dice) % step, 0);
+            }
+        }
     }
 }

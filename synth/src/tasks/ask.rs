@@ -2,7 +2,8 @@
 //! dates and texts with at least about ten plausible values; never truth values or small enumerations.
 
 use crate::seed::Dice;
-use crate::tasks::describe::{Describer, is_ordered, naming_column};
+use crate::tasks::columns::{is_additive, is_comparable, naming_column};
+use crate::tasks::describe::Describer;
 use crate::tasks::goal::{Description, Extremum, Goal, Query};
 use crate::tasks::reject::{Verdict, reject};
 use crate::tasks::rows::{number, target};
@@ -16,44 +17,6 @@ use terrarium_tools::value::Value;
 const ANSWERS_MIN: usize = 10;
 /// Least count that is asked for: smaller ones are too easily guessed.
 const COUNT_MIN: usize = 4;
-
-/// Words in labels of integer columns that may be added up.
-const ADDITIVE: [&str; 23] = [
-    "amount",
-    "total",
-    "quantity",
-    "copies",
-    "seats",
-    "hours",
-    "minutes",
-    "stock",
-    "units",
-    "points",
-    "nights",
-    "guests",
-    "weight",
-    "distance",
-    "days",
-    "servings",
-    "pages",
-    "kilograms",
-    "tickets",
-    "doses",
-    "credits",
-    "litres",
-    "pieces",
-];
-
-/// Whether amounts of money under this label can be added up: rates, and prices of a piece, cannot.
-pub fn additive_amount(label: &str) -> bool {
-    let unit = [" per ", " a ", " an "].iter().any(|w| label.contains(w));
-    !unit && !label.split([' ', '-']).any(|w| ["rate", "limit", "threshold", "minimum", "maximum"].contains(&w))
-}
-
-/// Whether a label names something that can be added up.
-pub fn additive_label(label: &str) -> bool {
-    !label.contains(" per ") && ADDITIVE.iter().any(|w| label.split([' ', '-']).any(|l| l == *w))
-}
 
 /// Draws questions in one environment.
 pub struct AskWriter<'a> {
@@ -159,14 +122,7 @@ impl<'a> AskWriter<'a> {
     fn additive(&self, table: TableId, dice: &mut Dice) -> Option<String> {
         let columns: Vec<usize> = (1..self.describer.rows.suite.tables[table].columns.len())
             .filter(|c| self.describer.reach.visible(table, *c))
-            .filter(|c| {
-                let column = self.column(table, *c);
-                match scalar(&column.ty) {
-                    Type::Money => additive_amount(&column.label),
-                    Type::Int => additive_label(&column.label),
-                    _ => false,
-                }
-            })
+            .filter(|c| is_additive(self.column(table, *c)))
             .collect();
         Some(self.column(table, *dice.pick(&columns)?).name.clone())
     }
@@ -179,7 +135,7 @@ impl<'a> AskWriter<'a> {
 
     fn ordered(&self, table: TableId, dice: &mut Dice) -> Option<usize> {
         let columns: Vec<usize> = (1..self.describer.rows.suite.tables[table].columns.len())
-            .filter(|c| is_ordered(&self.column(table, *c).ty) && self.describer.reach.visible(table, *c))
+            .filter(|c| is_comparable(self.column(table, *c)) && self.describer.reach.visible(table, *c))
             .collect();
         dice.pick(&columns).copied()
     }

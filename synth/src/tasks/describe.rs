@@ -2,11 +2,13 @@
 
 use crate::seed::Dice;
 use crate::tasks::across::Link;
+use crate::tasks::bounds;
+use crate::tasks::columns::{called_columns, is_comparable};
 use crate::tasks::goal::{Condition, Description, Extremum, Test};
 use crate::tasks::reach::Reach;
 use crate::tasks::rows::{Rows, number, target};
 use crate::vary::data::{inner, scalar};
-use terrarium_tools::suite::{Source, Suite, Table};
+use terrarium_tools::suite::{Source, Suite};
 use terrarium_tools::types::{TableId, Type};
 use terrarium_tools::value::Value;
 
@@ -24,72 +26,8 @@ pub struct Describer<'a> {
     pub links: &'a [Link],
     /// Tell rows by what linked suites say about the same people, where that can be.
     pub cross: bool,
-}
-
-/// The column by which people name a row, if a name alone tells it: text, unique, and all of what the table is called by.
-pub fn naming_column(table: &Table) -> Option<usize> {
-    let names = called_columns(table);
-    match names.as_slice() {
-        [column] if table.columns[*column].ty == Type::Str && names_things(&table.columns[*column].source) => {
-            Some(*column)
-        }
-        _ => None,
-    }
-}
-
-fn names_things(source: &Source) -> bool {
-    matches!(
-        source,
-        Source::PersonName
-            | Source::CompanyName
-            | Source::Phrase { .. }
-            | Source::Choice { .. }
-            | Source::City
-            | Source::StreetAddress
-    )
-}
-
-/// The columns in a table's `called`, in order.
-pub fn called_columns(table: &Table) -> Vec<usize> {
-    let mut columns = Vec::new();
-    let mut rest = table.called.as_str();
-    while let Some(start) = rest.find('{') {
-        let Some(length) = rest[start..].find('}') else { break };
-        let name = &rest[start + 1..start + length];
-        if let Some(column) = table.columns.iter().position(|c| c.name == name) {
-            columns.push(column);
-        }
-        rest = &rest[start + length + 1..];
-    }
-    columns
-}
-
-/// What bounds near a number are multiples of.
-fn grain(n: i64) -> i64 {
-    let mut step = 1;
-    while n.abs() / step >= 100 {
-        step *= 10;
-    }
-    step
-}
-
-/// The least bound that people would name and that is greater than a number.
-pub fn next_above(n: i64) -> i64 {
-    let step = grain(n);
-    (n.div_euclid(step) + 1) * step
-}
-
-/// The numbers around one that people would name as a bound: itself below 100, else with two digits that count. The greater one is
-/// not below it, the lesser one not above it; where it has no more digits they are the number itself.
-pub fn rounded(n: i64) -> (i64, i64) {
-    let step = grain(n);
-    let low = n.div_euclid(step) * step;
-    (low, if low == n { n } else { low + step })
-}
-
-/// Whether values of a column are ordered amounts that conditions can compare.
-pub fn is_ordered(ty: &Type) -> bool {
-    matches!(scalar(ty), Type::Int | Type::Money | Type::Date)
+    /// Tell rows by their names wherever that can be.
+    pub brief: bool,
 }
 
 impl<'a> Describer<'a> {
@@ -107,7 +45,7 @@ impl<'a> Describer<'a> {
         {
             return Some(description);
         }
-        let way = dice.weighted(&[if depth == 0 { 5 } else { 8 }, 3, 2]);
+        let way = if self.brief { 0 } else { dice.weighted(&[if depth == 0 { 5 } else { 8 }, 3, 2]) };
         let first = match way {
             0 => self.by_name(table, row, depth, dice),
             1 => self.by_conditions(table, row, depth, dice),
@@ -127,6 +65,19 @@ impl<'a> Describer<'a> {
             description.conditions.push(self.exactly(table, row, column, depth, true, dice)?);
         }
         self.complete(table, row, description, depth, dice)
+    }
+
+    /// The same, with rows told by their names wherever that can be.
+    pub fn brief(&self) -> Describer<'a> {
+        Describer { cross: false, brief: true, ..*self }
+    }
+
+    /// A description of a row that starts with what it is called by.
+    pub(super) fn named(&self, table: TableId, row: &'a [Value], dice: &mut Dice) -> Option<Description> {
+        if !self.reach.searchable(table) {
+            return None;
+        }
+        self.brief().by_name(table, row, 1, dice)
     }
 
     /// By conditions alone.
@@ -164,9 +115,18 @@ impl<'a> Describer<'a> {
         columns.retain(|c| {
             !description.conditions.iter().any(|k| k.column == self.suite().tables[table].columns[*c].name)
         });
+        // Whoever is told by what another suite says needs no number: with it, that would be idle.
+        if description.conditions.iter().any(|c| !matches!(c.test, Test::Is(_))) {
+            columns.retain(|c| !self.suite().tables[table].columns[*c].unique);
+        }
         dice.shuffle(&mut columns);
-        columns.sort_by_key(|c| self.unease(table, *c));
+        // People rarely tell somebody by a telephone number: only where nothing else does.
+        let (mut columns, mut uneasy): (Vec<usize>, Vec<usize>) =
+            columns.into_iter().partition(|c| !self.is_contact(table, *c));
         while !self.is_only(&description, row) {
+            if columns.is_empty() {
+                columns.append(&mut uneasy);
+            }
             if description.conditions.len() >= base + CONDITIONS_MAX || columns.is_empty() {
                 return None;
             }
@@ -189,12 +149,12 @@ impl<'a> Describer<'a> {
         (!description.conditions.is_empty()).then_some(description)
     }
 
-    /// How unnatural a condition on a column is: people rarely name somebody by a telephone number.
-    fn unease(&self, table: TableId, column: usize) -> u8 {
-        match inner(&self.suite().tables[table].columns[column].source) {
-            Source::Phone | Source::Email { .. } | Source::StreetAddress => 1,
-            _ => 0,
-        }
+    /// Whether a column says how to reach somebody.
+    fn is_contact(&self, table: TableId, column: usize) -> bool {
+        matches!(
+            inner(&self.suite().tables[table].columns[column].source),
+            Source::Phone | Source::Email { .. } | Source::StreetAddress
+        )
     }
 
     /// As the row with the least or greatest value among those that meet one or two conditions.
@@ -208,7 +168,7 @@ impl<'a> Describer<'a> {
         let definition = &self.suite().tables[table];
         let ordered: Vec<usize> = (1..definition.columns.len())
             .filter(|c| {
-                is_ordered(&definition.columns[*c].ty) && self.reach.visible(table, *c) && number(&row[*c]).is_some()
+                is_comparable(&definition.columns[*c]) && self.reach.visible(table, *c) && number(&row[*c]).is_some()
             })
             .collect();
         let column = *dice.pick(&ordered)?;
@@ -217,7 +177,8 @@ impl<'a> Describer<'a> {
         columns.retain(|c| *c != column && self.is_group(table, *c));
         dice.shuffle(&mut columns);
         for group in columns.into_iter().take(1 + dice.below(2)) {
-            let condition = self.exactly(table, row, group, depth, false, dice)?;
+            // One extreme in a description is enough.
+            let condition = self.brief().exactly(table, row, group, depth, false, dice)?;
             description.conditions.push(condition);
         }
         if description.conditions.is_empty() {
@@ -272,7 +233,8 @@ impl<'a> Describer<'a> {
         dice: &mut Dice,
     ) -> Option<Condition> {
         let definition = &self.suite().tables[table].columns[column];
-        if row[column] == Value::None || !self.reach.visible(table, column) {
+        // `who owes $0.00`: nobody is told by owing nothing.
+        if matches!(row[column], Value::None | Value::Money(0)) || !self.reach.visible(table, column) {
             return None;
         }
         let test = match scalar(&definition.ty) {
@@ -316,7 +278,7 @@ impl<'a> Describer<'a> {
             let rows = self.rows.table(table);
             let anchor = rows.get(dice.below(rows.len()))?;
             let mut columns = self.usable(table, anchor, 0);
-            columns.retain(|c| self.is_group(table, *c) || is_ordered(&self.suite().tables[table].columns[*c].ty));
+            columns.retain(|c| self.is_group(table, *c) || is_comparable(&self.suite().tables[table].columns[*c]));
             dice.shuffle(&mut columns);
             let mut description = Description { many: true, ..self.empty(table) };
             let mut wanted = 1 + dice.below(conditions_max);
@@ -367,35 +329,7 @@ impl<'a> Describer<'a> {
                 }
             }
             Type::Enum(_) | Type::Str => Test::Is(row[column].clone()),
-            Type::Int => {
-                let Value::Int(n) = row[column] else { return None };
-                let (low, high) = rounded(n);
-                match dice.below(4) {
-                    0 if low == high => Test::Is(row[column].clone()),
-                    0 | 1 => Test::AtLeast(Value::Int(low)),
-                    2 => Test::AtMost(Value::Int(high)),
-                    _ if low == high && n >= 100 => Test::AtLeast(Value::Int(n)),
-                    _ => Test::Above(Value::Int(if low == high { n - 1 } else { low })),
-                }
-            }
-            Type::Money => {
-                let Value::Money(cents) = row[column] else { return None };
-                let round = if cents >= 5_000 { 1_000 } else { 100 };
-                match dice.below(3) {
-                    0 => Test::Above(Value::Money((cents - 1).max(0) / round * round)),
-                    1 => Test::Below(Value::Money((cents / round + 1) * round)),
-                    _ => Test::AtLeast(Value::Money(cents / round * round)),
-                }
-            }
-            Type::Date => {
-                let Value::Date(day) = row[column] else { return None };
-                match dice.below(4) {
-                    0 => Test::Below(Value::Date(day + 1 + dice.below(4) as i32)),
-                    1 => Test::Above(Value::Date(day - 1 - dice.below(4) as i32)),
-                    2 => Test::AtMost(Value::Date(day)),
-                    _ => Test::AtLeast(Value::Date(day)),
-                }
-            }
+            Type::Int | Type::Money | Type::Date => bounds::around(definition, &row[column], dice)?,
             _ => return None,
         };
         Some(Condition { column: definition.name.clone(), test })

@@ -2,7 +2,7 @@
 //! the net change written down as the verifier's expectation.
 
 use crate::tasks::choice::{example, program};
-use crate::tasks::goal::{Argument, Call, Description, Goal, Query, Step};
+use crate::tasks::goal::{Argument, Call, Case, Description, Goal, Query, Step};
 use crate::tasks::policy::{Ruling, ruling};
 use crate::tasks::reject::{Verdict, reject};
 use crate::tasks::rows::{Rows, column_id, number, table_id, target};
@@ -184,6 +184,20 @@ impl<'a> Outcome<'a> {
         Ok(())
     }
 
+    /// That the rules say the same of a case now as they did at the beginning.
+    ///
+    /// # Errors
+    /// `parts_depend` where they do not, and what the case is rejected for.
+    fn rules_alike(&self, case: &Case) -> Verdict<()> {
+        let world = self.simulation.now(&tables_read(self.stage.suite, &Step::Call(case.request.clone())));
+        let after = Stage { world: &world, rows: self.simulation.rows(), ..self.stage };
+        if ruling(after, case).as_ref() == Ok(&ruling(self.stage, case)?) {
+            Ok(())
+        } else {
+            reject("parts_depend", "a ruling changes on the way")
+        }
+    }
+
     /// Whether a set is empty at the end.
     ///
     /// # Errors
@@ -327,25 +341,34 @@ fn shift_steps(steps: &mut [Step], by: usize) {
 /// # Errors
 /// As [`carry_out`]; `no_change` where steps cancel out, `parts_depend` where a part means something else after the ones before it.
 pub fn verifier(stage: Stage<'_>, goal: &Goal) -> Verdict<Verifier> {
-    let mut steps: Vec<Step> = Vec::new();
+    let parts = goal.parts();
+    let mut outcome = Outcome::new(stage);
     let mut answers = Vec::new();
-    for part in goal.parts() {
-        let (mut more, answer) = lower(stage, part)?;
-        shift_steps(&mut more, steps.len());
-        steps.extend(more);
+    for (at, part) in parts.iter().enumerate() {
+        if let Goal::Policy(case) = part
+            && parts.len() > 1
+        {
+            outcome.rules_alike(case)?;
+            // An agent may do the parts in any order: the rules say the same after all the others.
+            let mut others = Outcome::new(stage);
+            parts.iter().enumerate().filter(|(other, _)| *other != at).try_for_each(|(_, part)| others.part(part))?;
+            others.rules_alike(case)?;
+        }
+        let (mut steps, answer) = lower(stage, part)?;
+        shift_steps(&mut steps, outcome.steps);
+        steps.iter().try_for_each(|step| outcome.step(step))?;
         answers.extend(answer);
     }
     let answer = match answers.len() {
         0 | 1 => answers.pop(),
         _ => Some(Answer::Each(answers)),
     };
-    if steps.is_empty() {
+    if outcome.steps == 0 {
         return match answer {
             Some(_) => Ok(Verifier { change: ExpectedChange::default(), answer }),
             None => reject("no_change", "nothing is asked for"),
         };
     }
-    let outcome = carry_out(stage, &steps)?;
     let change = outcome.simulation.change()?;
     if change.is_empty() {
         return reject("no_change", "the steps cancel out");
@@ -355,7 +378,7 @@ pub fn verifier(stage: Stage<'_>, goal: &Goal) -> Verdict<Verifier> {
         Goal::Ask(query) => outcome.simulation.touches(&tables_asked(stage.suite, query)),
         _ => false,
     };
-    for part in goal.parts().iter().filter(|p| goal.parts().len() > 1 && asked(p)) {
+    for part in parts.iter().filter(|p| parts.len() > 1 && asked(p)) {
         let Goal::Ask(query) = part else { continue };
         let world = outcome.simulation.now(&tables_asked(stage.suite, query));
         let after = Stage { world: &world, rows: outcome.simulation.rows(), ..stage };

@@ -6,7 +6,7 @@ use crate::tasks::act::{ActWriter, Draft, Story};
 use crate::tasks::expected::{Stage, bind_alone};
 use crate::tasks::goal::{Call, Case, Goal};
 use crate::tasks::reject::{Verdict, reject};
-use crate::tasks::rows::Rows;
+use crate::tasks::rows::{Rows, target};
 use crate::vary::data::scalar;
 use terrarium_envs::verifier::Answer;
 use terrarium_tools::eval::{EvalValue, Evaluator};
@@ -18,7 +18,7 @@ use terrarium_tools::value::Value;
 /// Draws of arguments that break just one rule.
 const BREAKING_DRAWS_MAX: usize = 60;
 /// Draws of a call to make instead.
-const OTHERWISE_DRAWS_MAX: usize = 4;
+const OTHERWISE_DRAWS_MAX: usize = 8;
 /// Numbers below this make no evidence: whoever refuses everything would guess them.
 const GUESSED_BELOW: i64 = 4;
 /// Records that a rule may count against a request.
@@ -271,16 +271,24 @@ impl PolicyWriter<'_> {
         reject("no_arguments", format!("{}: nothing breaks that rule alone", definition.name))
     }
 
-    /// What is done instead: another call that the rules permit, on a row of the request where that can be.
+    /// What is done instead: another call that the rules permit, about the same sort of things, and the same ones where that can be.
     fn otherwise(&self, request: &Call, mut story: Story, dice: &mut Dice) -> Verdict<Call> {
+        let suite = self.act.stage.suite;
         story.loyal = true;
+        let things = |tool: usize| -> Vec<TableId> {
+            let parameters = &suite.functions[suite.tools[tool].function].parameters;
+            parameters.iter().filter_map(|p| target(&p.ty)).collect()
+        };
+        let asked = suite.tools.iter().position(|t| t.name == request.tool).map(things).unwrap_or_default();
+        let others: Vec<usize> =
+            self.act.tools.iter().copied().filter(|t| suite.tools[*t].name != request.tool).collect();
+        let others: Vec<usize> =
+            others.into_iter().filter(|t| things(*t).iter().any(|table| asked.contains(table))).collect();
         for _ in 0..OTHERWISE_DRAWS_MAX {
-            let Ok(tool) = self.act.tool(dice) else { break };
-            if self.act.stage.suite.tools[tool].name == request.tool {
-                continue;
-            }
+            let Some(tool) = dice.pick(&others).copied() else { break };
             if let Ok(draft) = self.act.draft(tool, None, &story, &[], dice) {
-                return self.act.say(&draft, None, &mut story, dice);
+                // The same things are told twice in one prompt: the second time briefly.
+                return self.act.brief().say(&draft, None, &mut story, dice);
             }
         }
         reject("no_arguments", "nothing to do instead")

@@ -5,7 +5,8 @@
 use crate::seed::Dice;
 use crate::tasks::act::{ActWriter, Story};
 use crate::tasks::arguments::written_to;
-use crate::tasks::describe::{called_columns, is_ordered, next_above, rounded};
+use crate::tasks::bounds::{is_worth_saying, next_above, next_amount, rounded, rounded_money};
+use crate::tasks::columns::{called_columns, is_comparable};
 use crate::tasks::expected::carry_out;
 use crate::tasks::goal::{Condition, Description, Goal, Step, Test};
 use crate::tasks::reject::{Verdict, reject};
@@ -176,8 +177,8 @@ impl RepairWriter<'_> {
             // What rows are called by is no property that could contradict another.
             .filter(|c| target(&definition.columns[*c].ty).is_some() || !called.contains(c))
             .filter(|c| {
-                let ty = &definition.columns[*c].ty;
-                is_ordered(ty) || target(ty).is_some_and(|t| reach.searchable(t))
+                let column = &definition.columns[*c];
+                is_comparable(column) || target(&column.ty).is_some_and(|t| reach.searchable(t))
             })
             .collect();
         let column = *dice.pick(&columns)?;
@@ -190,11 +191,10 @@ impl RepairWriter<'_> {
                 if below { Test::Below(Value::Date(day)) } else { Test::Above(Value::Date(day)) }
             }
             (Value::Money(cents), _) => {
-                let round = if *cents >= 5_000 { 1_000 } else { 100 };
                 if below {
-                    Test::Below(Value::Money((cents / round + 1) * round))
+                    Test::Below(Value::Money(next_amount(*cents)))
                 } else {
-                    Test::Above(Value::Money((cents - 1).max(0) / round * round))
+                    Test::Above(Value::Money(rounded_money(cents - 1).0))
                 }
             }
             (Value::Int(n), _) => {
@@ -216,7 +216,7 @@ impl RepairWriter<'_> {
             }
             _ => return None,
         };
-        Some(Condition { column: name, test })
+        is_worth_saying(&definition.columns[column], &test).then_some(Condition { column: name, test })
     }
 
     /// Whether each half of the claim holds of more records than both together: else it says too much.

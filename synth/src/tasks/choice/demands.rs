@@ -1,13 +1,13 @@
 //! The demands of a plan: what may be asked of the rows chosen, drawn so that a given plan keeps it.
 
 use crate::seed::Dice;
-use crate::tasks::ask::{additive_amount, additive_label};
+use crate::tasks::bounds;
 use crate::tasks::choice::{ChoiceWriter, choosing_column};
-use crate::tasks::describe::{is_ordered, rounded};
+use crate::tasks::columns::{is_additive, is_comparable, naming_column};
 use crate::tasks::goal::{Demand, Place, Test};
-use crate::tasks::rows::number;
+use crate::tasks::rows::{number, target};
 use crate::vary::data::inner;
-use terrarium_tools::suite::Source;
+use terrarium_tools::suite::{Column, Source};
 use terrarium_tools::types::{TableId, Type};
 use terrarium_tools::value::Value;
 
@@ -45,13 +45,9 @@ impl ChoiceWriter<'_> {
                 Type::Str if matches!(inner(&column.source), Source::City | Source::Choice { .. }) => {
                     places.groups.push(place);
                 }
-                ty if is_ordered(ty) => {
+                _ if is_comparable(column) => {
                     // What belongs to a row referred to would be counted once for each row that refers to it.
-                    let sum = match ty {
-                        Type::Money => additive_amount(&column.label),
-                        _ => additive_label(&column.label),
-                    };
-                    if sum && place.via.is_none() {
+                    if is_additive(column) && place.via.is_none() {
                         places.sums.push(place.clone());
                     }
                     places.amounts.push(place);
@@ -68,7 +64,10 @@ impl ChoiceWriter<'_> {
             if let Type::Key(to) = column.ty
                 && reach.listed(table, c)
             {
-                for (c, inner) in suite.tables[to].columns.iter().enumerate().skip(1) {
+                // `in a vault whose name is Gemini` is said as the vault itself.
+                let named = naming_column(&suite.tables[to]);
+                for (c, inner) in suite.tables[to].columns.iter().enumerate().skip(1).filter(|(c, _)| Some(*c) != named)
+                {
                     add(Some(column.name.clone()), to, c, inner);
                 }
             }
@@ -94,28 +93,18 @@ impl ChoiceWriter<'_> {
         let at_least = dice.percent(50);
         let test = match &value {
             Value::Enum(_) | Value::Str(_) => Test::Is(value),
-            Value::Int(n) => {
-                let (low, high) = rounded(*n);
-                if at_least { Test::AtLeast(Value::Int(low)) } else { Test::AtMost(Value::Int(high)) }
-            }
-            Value::Money(cents) => {
-                let round = if *cents >= 5_000 { 1_000 } else { 100 };
-                if at_least {
-                    Test::AtLeast(Value::Money(cents / round * round))
-                } else {
-                    Test::AtMost(Value::Money((cents + round - 1) / round * round))
-                }
-            }
-            Value::Date(_) => {
-                if at_least {
-                    Test::AtLeast(value)
-                } else {
-                    Test::AtMost(value)
-                }
-            }
-            _ => return None,
+            _ => bounds::limit(self.column(table, &place)?, &value, at_least)?,
         };
         Some((place, test))
+    }
+
+    fn column(&self, table: TableId, place: &Place) -> Option<&Column> {
+        let tables = &self.describer.rows.suite.tables;
+        let named = |t: TableId, name: &str| tables[t].columns.iter().find(|c| c.name == name);
+        match &place.via {
+            None => named(table, &place.column),
+            Some(via) => named(target(&named(table, via)?.ty)?, &place.column),
+        }
     }
 
     /// That values differ, or are the same, as they are in a plan.
@@ -164,12 +153,20 @@ impl ChoiceWriter<'_> {
         let unit = unit(money, total);
         let room = (total / 12).max(unit);
         let wrap = |n: i64| if money { Value::Money(n) } else { Value::Int(n) };
-        let least = wrap(((total - dice.between(0, room)) / unit * unit).max(0));
-        let most = wrap((total + dice.between(0, room) + unit - 1) / unit * unit);
+        let least = ((total - dice.between(0, room)) / unit * unit).max(0);
+        let mut most = (total + dice.between(0, room) + unit - 1) / unit * unit;
+        if most == 0 {
+            return None;
+        }
+        // `between 17 and 17` would be no range, `at least 0` no demand.
+        if least == most {
+            most += unit;
+        }
+        let (least, most) = ((least > 0).then(|| wrap(least)), wrap(most));
         Some(match dice.below(3) {
             0 => Demand::Total { place, least: None, most: Some(most) },
-            1 => Demand::Total { place, least: Some(least), most: None },
-            _ => Demand::Total { place, least: Some(least), most: Some(most) },
+            1 => Demand::Total { place, least: Some(least?), most: None },
+            _ => Demand::Total { place, least: Some(least?), most: Some(most) },
         })
     }
 
@@ -209,9 +206,12 @@ pub(super) fn same_ground(a: &Demand, b: &Demand) -> bool {
         | (Demand::Several { place: p, .. }, Demand::Several { place: q, .. })
         | (Demand::Total { place: p, .. }, Demand::Total { place: q, .. })
         | (Demand::Depends { place: p, .. }, Demand::Depends { place: q, .. })
-        | (Demand::Differ(p) | Demand::Same(p), Demand::Differ(q) | Demand::Same(q))
+        | (Demand::Differ(p), Demand::Same(q))
+        | (Demand::Same(p), Demand::Differ(q))
         | (Demand::Same(p), Demand::Each { place: q, .. })
         | (Demand::Each { place: p, .. }, Demand::Same(q)) => p == q,
+        // `the same state. .. the same state of the pier`.
+        (Demand::Same(p), Demand::Same(q)) | (Demand::Differ(p), Demand::Differ(q)) => p.column == q.column,
         (Demand::Rising { low: a, high: b, .. }, Demand::Rising { low: c, high: d, .. }) => {
             (a, b) == (c, d) || (a, b) == (d, c)
         }

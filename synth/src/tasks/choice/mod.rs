@@ -11,7 +11,8 @@ pub use program::program;
 pub use search::example;
 
 use crate::seed::Dice;
-use crate::tasks::describe::{Describer, called_columns};
+use crate::tasks::columns::called_columns;
+use crate::tasks::describe::Describer;
 use crate::tasks::goal::{Choice, Demand, Goal, Place};
 use crate::tasks::reject::{Verdict, reject};
 use demands::same_ground;
