@@ -5,6 +5,7 @@
 #   make test-openai         OpenAI's Python client against serve model (needs network once)
 #   make test-transformers   the engine beside Hugging Face transformers, same checkpoint and cores (needs network once; 4 GB)
 #   make soak    random programs, sources, arguments and foreign components against every promise, for at most 20 minutes
+#   make fuzz    one target of cargo fuzz for a minute (nightly): FUZZ_TARGET=program | source | arguments | component | smith
 #   make kills   kill -9 at fifty moments of a rollout, an export and a merge
 #   make guests  the example suites in C, JavaScript and Python (fetches their tools into target/guests/), then their tests
 #   make build | bench | bench-all | lint | doc
@@ -14,7 +15,7 @@ SHELL := bash
 CARGO ?= cargo
 DEMO_DIR ?= demo-out
 
-.PHONY: demo test nvrtc soak kills guests build bench bench-all lint doc setup test-exports test-openai test-transformers clean-demo
+.PHONY: demo test nvrtc soak fuzz kills guests build bench bench-all lint doc setup test-exports test-openai test-transformers clean-demo
 
 # libtorch, fetched once into third_party/ (hash-checked), and a C compiler for the few C sources in the tree.
 setup: third_party/libtorch/build-version
@@ -59,13 +60,26 @@ bench-all: setup
 SOAK_SEED ?= 0
 SOAK_MINUTES ?= 20
 
+# One item of a finding: make soak SOAK_ONLY="program 123".
+SOAK_ONLY ?=
+
+# Shares what `make test` has built. wasm-smith is built beside it (half a minute): inside the workspace it would change Cranelift's dependencies.
 soak:
-	$(CARGO) run --locked -p terrarium-tests --bin soak -- --minutes $(SOAK_MINUTES) --seed $(SOAK_SEED)
+	$(CARGO) build --locked --manifest-path tests/smith/Cargo.toml --target-dir target/smith
+	$(CARGO) run --locked --workspace --bin soak -- --smith target/smith/debug/smith --minutes $(SOAK_MINUTES) --seed $(SOAK_SEED) \
+	  $(if $(SOAK_ONLY),--only $(SOAK_ONLY))
+
+FUZZ_TARGET ?= program
+FUZZ_SECONDS ?= 60
+
+# Needs `rustup toolchain install nightly` and `cargo install cargo-fuzz`. Without address sanitizer: the only `unsafe` code of these crates reads the cache.
+fuzz:
+	cd tests/fuzz && $(CARGO) +nightly fuzz run --fuzz-dir . -s none $(FUZZ_TARGET) -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 -timeout=60
 
 guests:
 	tests/guests/build.sh install
 	tests/guests/build.sh all
-	$(CARGO) test --locked -p terrarium-tests --test components
+	$(CARGO) test --locked --workspace --test components
 
 # The OpenAI Python client against `serve model`: needs a package index once, so it is not part of `make test`.
 test-openai: setup

@@ -144,7 +144,7 @@ pub enum SuiteCommand {
         /// Also print the WIT of the component.
         #[arg(long)]
         wit: bool,
-        /// Also print, for each tool, its type, its JSON Schema and the tables it reads and writes.
+        /// Also print, for each tool, its type, its JSON Schema, the tables it reads and writes, its code size and the fuel of random calls.
         #[arg(long)]
         explain: bool,
     },

@@ -6,7 +6,7 @@
 //! from a pool with copy-on-write images, which is what makes a reset cost microseconds.
 
 use crate::error::{Error, Result};
-use crate::limits::{Config, Limits};
+use crate::limits::Config;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmFeatures};
@@ -35,7 +35,7 @@ impl Engines {
     /// Makes both engines and starts the clock, which stops when the engines are dropped.
     pub(crate) fn start(config: &Config) -> Result<Arc<Self>> {
         let own = own_engine(config)?;
-        let foreign = Engine::new(&foreign_config(&config.limits)).map_err(engine_error)?;
+        let foreign = Engine::new(&foreign_config(config)).map_err(engine_error)?;
         let engines = Arc::new(Engines { own, foreign });
         let weak = Arc::downgrade(&engines);
         let period = Duration::from_micros(config.limits.epoch_ms * 1000 / TICKS);
@@ -76,7 +76,7 @@ fn own_engine(config: &Config) -> Result<Engine> {
 
 fn own_config(config: &Config, reservation: u64, scan: bool) -> wasmtime::Config {
     let limits = &config.limits;
-    let mut c = common_config(limits);
+    let mut c = common_config(config);
     c.wasm_features(
         WasmFeatures::SIMD | WasmFeatures::TAIL_CALL | WasmFeatures::MEMORY64 | WasmFeatures::MULTI_MEMORY,
         false,
@@ -101,18 +101,18 @@ fn own_config(config: &Config, reservation: u64, scan: bool) -> wasmtime::Config
     c
 }
 
-fn foreign_config(limits: &Limits) -> wasmtime::Config {
-    let mut c = common_config(limits);
+fn foreign_config(config: &Config) -> wasmtime::Config {
+    let mut c = common_config(config);
     c.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     c
 }
 
-fn common_config(limits: &Limits) -> wasmtime::Config {
+fn common_config(config: &Config) -> wasmtime::Config {
     let mut c = wasmtime::Config::new();
     c.consume_fuel(true)
         .epoch_interruption(true)
-        .max_wasm_stack(limits.stack_bytes_max)
-        .cranelift_opt_level(OptLevel::Speed)
+        .max_wasm_stack(config.limits.stack_bytes_max)
+        .cranelift_opt_level(if config.optimize { OptLevel::Speed } else { OptLevel::None })
         .cranelift_nan_canonicalization(true)
         .memory_init_cow(true)
         .concurrency_support(false)

@@ -14,11 +14,14 @@ pub struct Config {
     pub instances_max: u32,
     /// Loaded programs kept in memory for the next `load` of the same bytes. Default 64; 0 keeps none.
     pub programs_max: usize,
+    /// Whether compiled code is optimised. Default true. Without, a program is compiled in less time and runs slower, with the same results and
+    /// the same fuel: right for programs that are called a few times only.
+    pub optimize: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { limits: Limits::default(), cache_dir: None, instances_max: 4096, programs_max: 64 }
+        Config { limits: Limits::default(), cache_dir: None, instances_max: 4096, programs_max: 64, optimize: true }
     }
 }
 

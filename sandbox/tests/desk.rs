@@ -4,7 +4,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::{both, call, component, desk, ok, sandbox, with_section};
-use terrarium_sandbox::{CallOutcome, Error, Instance, Mark, Path, Trap};
+use terrarium_sandbox::{CallOutcome, Config, Error, Instance, Mark, Path, Sandbox, Trap};
 
 fn start() -> Instance {
     sandbox().load(&desk()).expect("program").instantiate().expect("instance")
@@ -31,6 +31,24 @@ fn reads() {
     let error = call(&mut desk, "get_member", json!({"id": "M-9999"})).outcome;
     assert_eq!(error, CallOutcome::ToolError { code: "not_found".into(), message: "no such member".into() });
     assert!(desk.net_diff().expect("diff").is_empty());
+}
+
+#[test]
+fn code_without_optimisations_does_the_same_for_the_same_fuel() {
+    let run = |optimize: bool| {
+        let sandbox = Sandbox::new(Config { optimize, ..Config::default() }).expect("sandbox");
+        let mut desk = sandbox.load(&desk()).expect("program").instantiate().expect("instance");
+        let calls = [
+            ("list_members", json!({})),
+            ("set_fines", json!({"id": "M-0001", "fines": "3.10"})),
+            ("remove_member", json!({"id": "M-0001"})),
+            ("get_member", json!({"id": "M-0001"})),
+            ("trap_midway", json!({"id": "M-0002", "fines": "1.00"})),
+        ];
+        let calls = calls.map(|(tool, arguments)| call(&mut desk, tool, arguments));
+        (calls, desk.state().expect("state"))
+    };
+    assert_eq!(run(true), run(false));
 }
 
 #[test]

@@ -21,6 +21,11 @@ fn library_suites_build_and_describe_themselves() {
     let bytes = std::fs::read(desk.path("x.wasm")).expect("component");
     assert_eq!(built["bytes"].as_u64(), Some(bytes.len() as u64));
     assert_eq!(&bytes[..4], b"\0asm");
-    desk.run(&["suite", "build", name, "-o", "y.wasm", "--json"]).json();
+    let explained = desk.run(&["suite", "build", name, "-o", "y.wasm", "--explain", "--json"]).json();
+    for tool in explained["tools"].as_array().expect("tools") {
+        assert!(tool["code_bytes"].as_u64().is_some_and(|n| n > 0 && n < bytes.len() as u64), "{tool}");
+        let (median, most) = (tool["fuel_median"].as_u64(), tool["fuel_most"].as_u64());
+        assert!(median.is_some_and(|n| n > 0) && median <= most, "{tool}");
+    }
     assert_eq!(bytes, std::fs::read(desk.path("y.wasm")).expect("component"), "the same bytes twice");
 }

@@ -42,9 +42,9 @@ impl Calls {
 }
 
 /// A sandbox for programs that may try to use much of everything.
-pub fn sandbox() -> Sandbox {
+pub fn sandbox(optimize: bool) -> Sandbox {
     let limits = Limits { fuel_per_call: 4_000_000, memory_bytes_max: 8 << 20, ..Limits::default() };
-    Sandbox::new(Config { limits, programs_max: 0, instances_max: 64, ..Config::default() })
+    Sandbox::new(Config { limits, programs_max: 0, instances_max: 64, optimize, ..Config::default() })
         .expect("the sandbox starts")
 }
 

@@ -1,7 +1,8 @@
-//! Foreign components: a random interface, and a random core module behind it that knows nothing of it but the signatures.
+//! Foreign components: a random interface, and a random core module behind it that knows nothing of it but the signatures: one of our own
+//! generator (`modules.rs`), which aims at the canonical ABI, or one by `wasm-smith` (`smith.rs`), which knows all of WebAssembly.
 //!
-//! The module exports just what the canonical ABI wants of the interface, and is wrapped by `ComponentEncoder`. Much of what it answers is wrong: addresses outside its memory, lengths of gigabytes, unknown cases, loops without
-//! end. The sandbox must give each call one of its outcomes within its limits.
+//! The module exports just what the canonical ABI wants of the interface, and is wrapped by `ComponentEncoder`. Much of what it answers is
+//! wrong: addresses outside its memory, lengths of gigabytes, unknown cases, loops without end. The sandbox must give each call one of its outcomes within its limits.
 
 use crate::interfaces::{arguments, interface};
 use crate::modules;
@@ -26,8 +27,8 @@ pub fn limits() -> Limits {
 }
 
 /// A sandbox with these limits.
-pub fn sandbox() -> Sandbox {
-    let config = Config { limits: limits(), programs_max: 0, instances_max: 64, ..Config::default() };
+pub fn sandbox(optimize: bool) -> Sandbox {
+    let config = Config { limits: limits(), programs_max: 0, instances_max: 64, optimize, ..Config::default() };
     Sandbox::new(config).expect("the sandbox starts")
 }
 
@@ -60,29 +61,45 @@ impl Seen {
     }
 }
 
-/// Makes one component and calls its tools.
+/// Makes one component by our own generator and calls its tools.
 ///
 /// # Errors
 /// A broken promise, in words.
 pub fn check(sandbox: &Sandbox, random: &mut Random) -> Result<Seen, String> {
-    let mut seen = Seen { components: 1, ..Seen::default() };
     let wit = interface(random);
     let plain = random.one_in(3);
-    let bytes = component(&wit, |resolve, world| modules::random(resolve, world, plain, random))?;
-    let Some(outcomes) = run(sandbox, &bytes, Path::Component, &mut random.clone(), &mut seen)? else {
+    let bytes = component(&wit, |resolve, world| Ok(modules::random(resolve, world, plain, random)))?;
+    judge(sandbox, &bytes, plain, random).map_err(|e| format!("{e}\n{wit}"))
+}
+
+/// A component around a module of `make`, which is given the module whose exports to copy.
+///
+/// # Errors
+/// When `make` fails, or the encoder does not take its module.
+pub fn made(make: impl FnOnce(&[u8]) -> Result<Vec<u8>, String>, random: &mut Random) -> Result<Vec<u8>, String> {
+    component(&interface(random), |resolve, world| make(&modules::hollow(resolve, world)))
+}
+
+/// Calls the tools of one component; those of a `plain` one on both paths.
+///
+/// # Errors
+/// A broken promise, in words.
+pub fn judge(sandbox: &Sandbox, bytes: &[u8], plain: bool, random: &Random) -> Result<Seen, String> {
+    let mut seen = Seen { components: 1, ..Seen::default() };
+    let Some(outcomes) = run(sandbox, bytes, Path::Component, &mut random.clone(), &mut seen)? else {
         return Ok(seen);
     };
     seen.called = 1;
     // A module that keeps its whole state in its memory also runs without wasmtime's lowering and lifting.
     let mut ignored = Seen::default();
-    if plain && let Some(core) = run(sandbox, &bytes, Path::Core, &mut random.clone(), &mut ignored)? {
+    if plain && let Some(core) = run(sandbox, bytes, Path::Core, &mut random.clone(), &mut ignored)? {
         for ((tool, here, fuel), (_, there, other)) in outcomes.iter().zip(&core) {
             let machine = |o: &CallOutcome| matches!(o, CallOutcome::Trap(Trap::StackOverflow | Trap::OutputTooLarge));
             // A reply that is both too large and broken may be reported as either.
             let broken = |o: &CallOutcome| matches!(o, CallOutcome::Trap(Trap::Other(t)) if t == Trap::INVALID_REPLY);
             let either = (machine(here) || broken(here)) && (machine(there) || broken(there));
             if !either && (here != there || fuel != other) {
-                return Err(format!("{tool}: {here:?} ({fuel} fuel) and {there:?} ({other} fuel)\n{wit}"));
+                return Err(format!("{tool}: {here:?} ({fuel} fuel) and {there:?} ({other} fuel)"));
             }
         }
         seen.both = 1;
@@ -150,11 +167,14 @@ fn run(
 ///
 /// # Errors
 /// When the interface, the module or the encoder is at fault, which is a fault of this crate.
-pub fn component(wit: &str, make: impl FnOnce(&Resolve, WorldId) -> Vec<u8>) -> Result<Vec<u8>, String> {
+pub fn component(
+    wit: &str,
+    make: impl FnOnce(&Resolve, WorldId) -> Result<Vec<u8>, String>,
+) -> Result<Vec<u8>, String> {
     let mut resolve = Resolve::default();
     let package = resolve.push_str("guest.wit", wit).map_err(|e| format!("{e:#}\n{wit}"))?;
     let world = resolve.select_world(&[package], Some("suite")).map_err(|e| format!("{e:#}"))?;
-    let mut module = make(&resolve, world);
+    let mut module = make(&resolve, world)?;
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).map_err(|e| format!("{e:#}"))?;
     let encoder = ComponentEncoder::default().validate(true).module(&module);
     encoder.and_then(|mut encoder| encoder.encode()).map_err(|e| format!("{e:#}\n{wit}"))

@@ -2,9 +2,11 @@
 
 use crate::compare::{self, Calls, Case};
 use crate::interfaces::interface;
+use crate::smith::Smiths;
 use crate::support::Random;
 use crate::{arguments, foreign, modules, programs, sources, support};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
 use terrarium_sandbox::Sandbox;
 use terrarium_tools::schema::tool_schemas;
 use terrarium_tools::{Suite, Surface, parse_suite};
@@ -12,7 +14,7 @@ use terrarium_tools::{Suite, Surface, parse_suite};
 /// Calls of one generated program.
 pub const PROGRAM_CALLS: usize = 50;
 /// Calls of one world of a library suite.
-pub const LIBRARY_CALLS: usize = 400;
+pub const LIBRARY_CALLS: usize = 1_000;
 /// Tries of each tool with arguments.
 const ARGUMENT_ROUNDS: usize = 6;
 
@@ -27,13 +29,16 @@ pub enum Kind {
     Source,
     /// Arguments of a generated program's tools, or of a foreign component's.
     Arguments,
-    /// A foreign component.
+    /// A foreign component by our own generator.
     Component,
+    /// A foreign component around a module by `wasm-smith`.
+    Smith,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 5] = [Kind::Program, Kind::Library, Kind::Source, Kind::Arguments, Kind::Component];
+    pub const ALL: [Kind; 6] =
+        [Kind::Program, Kind::Library, Kind::Source, Kind::Arguments, Kind::Component, Kind::Smith];
 
     /// Name in lower case.
     pub fn name(self) -> &'static str {
@@ -43,6 +48,7 @@ impl Kind {
             Kind::Source => "source",
             Kind::Arguments => "arguments",
             Kind::Component => "component",
+            Kind::Smith => "smith",
         }
     }
 
@@ -59,6 +65,8 @@ impl Kind {
 pub struct Seen {
     /// Calls compared both ways.
     pub calls: Calls,
+    /// Those of them on suites of the library.
+    pub library_calls: u64,
     /// Generated programs that were run.
     pub programs: u64,
     /// Generated programs that the checker refused: the generator's fault, or the checker's.
@@ -71,14 +79,17 @@ pub struct Seen {
     pub sources: sources::Seen,
     /// Arguments.
     pub arguments: arguments::Seen,
-    /// Foreign components.
+    /// Foreign components by our own generator.
     pub components: foreign::Seen,
+    /// Foreign components around modules by `wasm-smith`.
+    pub smiths: foreign::Seen,
 }
 
 impl Seen {
     /// Adds up.
     pub fn add(&mut self, other: &Seen) {
         self.calls.add(other.calls);
+        self.library_calls += other.library_calls;
         self.programs += other.programs;
         self.rejected += other.rejected;
         self.digest = other.digest;
@@ -88,13 +99,33 @@ impl Seen {
         self.sources.add(other.sources);
         self.arguments.add(other.arguments);
         self.components.add(&other.components);
+        self.smiths.add(&other.smiths);
     }
 }
 
-/// What all items share: two sandboxes and the library.
+/// One program or component in so many is compiled as worlds are, with optimisations; the others without, in less time. What is compared and
+/// attacked is our side of it.
+const OPTIMIZED_ONE_IN: usize = 8;
+/// Longest entropy of a module by `wasm-smith`, in bytes.
+const ENTROPY_BYTES_MAX: usize = 3_000;
+
+/// Sandboxes with and without optimised code.
+struct Pair {
+    optimized: Sandbox,
+    quick: Sandbox,
+}
+
+impl Pair {
+    fn pick(&self, random: &mut Random) -> &Sandbox {
+        if random.one_in(OPTIMIZED_ONE_IN) { &self.optimized } else { &self.quick }
+    }
+}
+
+/// What all items share: sandboxes and the library.
 pub struct Lab {
-    own: Sandbox,
-    foreign: Sandbox,
+    own: Pair,
+    foreign: Pair,
+    smiths: Option<Smiths>,
     suites: Vec<Suite>,
     texts: Vec<String>,
 }
@@ -111,7 +142,47 @@ impl Lab {
         let suites = support::library();
         let texts =
             suites.iter().map(|suite| std::fs::read_to_string(&suite.files[0]).expect("a suite file")).collect();
-        Lab { own: compare::sandbox(), foreign: foreign::sandbox(), suites, texts }
+        let own = Pair { optimized: compare::sandbox(true), quick: compare::sandbox(false) };
+        let foreign = Pair { optimized: foreign::sandbox(true), quick: foreign::sandbox(false) };
+        Lab { own, foreign, smiths: None, suites, texts }
+    }
+
+    /// With the program of `tests/smith`, which items of kind [`Kind::Smith`] need.
+    #[must_use]
+    pub fn with_smith(self, program: &Path) -> Lab {
+        Lab { smiths: Some(Smiths::new(program)), ..self }
+    }
+
+    /// A component around a module that `make` gives ([`foreign::made`]), called.
+    ///
+    /// # Errors
+    /// A broken promise, in words.
+    pub fn made(
+        &self,
+        make: impl FnOnce(&[u8]) -> Result<Vec<u8>, String>,
+        random: &mut Random,
+    ) -> Result<Seen, String> {
+        let bytes = foreign::made(make, random)?;
+        Ok(Seen { smiths: self.judge(&bytes, random)?, ..Seen::default() })
+    }
+
+    /// The component of an item of kind [`Kind::Smith`].
+    ///
+    /// # Errors
+    /// When `wasm-smith` or the encoder fails.
+    pub fn smith(&self, random: &mut Random) -> Result<Vec<u8>, String> {
+        let smiths = self.smiths.as_ref().ok_or("a component of wasm-smith needs --smith PROGRAM (tests/smith)")?;
+        let entropy: Vec<u8> =
+            (0..random.below(ENTROPY_BYTES_MAX).div_ceil(8)).flat_map(|_| random.next().to_le_bytes()).collect();
+        foreign::made(|exports| smiths.module(exports, &entropy), random)
+    }
+
+    /// Calls a component that was made before.
+    ///
+    /// # Errors
+    /// A broken promise, in words.
+    pub fn judge(&self, bytes: &[u8], random: &mut Random) -> Result<foreign::Seen, String> {
+        foreign::judge(self.foreign.pick(random), bytes, false, random)
     }
 
     /// Runs one item.
@@ -125,14 +196,20 @@ impl Lab {
                 let suite = random.pick(&self.suites);
                 let name = suite.name.clone();
                 let rows = random.pick(&[1, 5, 25]);
-                let case = Case::new(&self.own, suite, rows, random)?;
+                let case = Case::new(self.own.pick(random), suite, rows, random)?;
                 let calls = case.check(LIBRARY_CALLS, random).map_err(|e| format!("{name}: {e}"))?;
-                Ok(Seen { calls, ..Seen::default() })
+                Ok(Seen { calls, library_calls: calls.compared, ..Seen::default() })
             }
             Kind::Source => Ok(Seen { sources: sources::check(&self.texts, random)?, ..Seen::default() }),
             Kind::Arguments if random.one_in(2) => self.own_arguments(random),
             Kind::Arguments => self.foreign_arguments(random),
-            Kind::Component => Ok(Seen { components: foreign::check(&self.foreign, random)?, ..Seen::default() }),
+            Kind::Component => {
+                Ok(Seen { components: foreign::check(self.foreign.pick(random), random)?, ..Seen::default() })
+            }
+            Kind::Smith => {
+                let bytes = self.smith(random)?;
+                Ok(Seen { smiths: self.judge(&bytes, random)?, ..Seen::default() })
+            }
         }
     }
 
@@ -150,7 +227,7 @@ impl Lab {
         };
         compare::mark_unique(&mut suite, random);
         let rows = random.pick(&[1, 2, 4, 8]);
-        let case = Case::new(&self.own, suite, rows, random);
+        let case = Case::new(self.own.pick(random), suite, rows, random);
         let calls = case.and_then(|case| case.check(PROGRAM_CALLS, random)).map_err(|e| format!("{e}\n{source}"))?;
         Ok(Seen { calls, programs: 1, digest: hasher.finish(), ..Seen::default() })
     }
@@ -165,7 +242,7 @@ impl Lab {
         let surface = Surface::plain(&suite);
         let world = support::world(&suite, 2, random);
         let compiled = terrarium_tools::compile::compile(&suite, &surface, &world).map_err(|e| e.to_string())?;
-        let program = self.own.load(&compiled.component).map_err(|e| e.to_string())?;
+        let program = self.own.quick.load(&compiled.component).map_err(|e| e.to_string())?;
         let mut instance = program.instantiate().map_err(|e| e.to_string())?;
         let mut seen = Seen::default();
         for schema in tool_schemas(&suite, &surface) {
@@ -181,8 +258,8 @@ impl Lab {
     fn foreign_arguments(&self, random: &mut Random) -> Result<Seen, String> {
         let wit = interface(random);
         let mut seen = Seen::default();
-        let bytes = foreign::component(&wit, modules::hollow)?;
-        let program = self.foreign.load(&bytes).map_err(|e| format!("{e}\n{wit}"))?;
+        let bytes = foreign::component(&wit, |resolve, world| Ok(modules::hollow(resolve, world)))?;
+        let program = self.foreign.quick.load(&bytes).map_err(|e| format!("{e}\n{wit}"))?;
         let mut instance = program.instantiate().map_err(|e| format!("{e}\n{wit}"))?;
         for tool in program.tools() {
             for _ in 0..ARGUMENT_ROUNDS {

@@ -12,6 +12,7 @@ pub mod interfaces;
 pub mod lab;
 mod modules;
 pub mod programs;
+pub mod smith;
 pub mod sources;
 #[allow(clippy::should_implement_trait, reason = "`Random::next` gives a number and never ends")]
 #[path = "../../tools/tests/support/mod.rs"]

@@ -1,6 +1,6 @@
-//! What each tool of a surface is: its WIT type, its JSON Schema, and the tables its body reads and writes.
+//! What each tool of a surface is: its WIT type, its JSON Schema, the tables its body reads and writes, and the size of its code.
 
-use crate::compile::{Node, expressions_and_statements, tool_type};
+use crate::compile::{Compiled, Node, expressions_and_statements, tool_type};
 use crate::schema::tool_schemas;
 use crate::suite::Suite;
 use crate::surface::Surface;
@@ -24,16 +24,20 @@ pub struct Explained {
     pub writes: Vec<String>,
     /// Functions of the suite that run in a call: the tool's own and those it calls.
     pub functions: Vec<String>,
+    /// Code size of these functions, in bytes. What two tools share counts for both; helpers of the language are not in it.
+    pub code_bytes: usize,
 }
 
-/// Explains the tools of a surface that belongs to the suite.
-pub fn explain(suite: &Suite, surface: &Surface) -> Vec<Explained> {
+/// Explains the tools of a surface that belongs to the suite, and was compiled.
+pub fn explain(suite: &Suite, surface: &Surface, compiled: &Compiled) -> Vec<Explained> {
     let schemas = tool_schemas(suite, surface);
     let tools = surface.tools.iter().zip(schemas);
     tools
         .map(|(shown, schema)| {
             let mut found = Found::default();
             found.function(suite, suite.tools[shown.tool].function);
+            let functions: Vec<String> = found.functions.iter().map(|id| suite.functions[*id].name.clone()).collect();
+            let sizes = compiled.function_bytes.iter().filter(|(name, _)| functions.contains(name));
             let tables = |ids: &BTreeSet<TableId>| ids.iter().map(|id| suite.tables[*id].name.clone()).collect();
             Explained {
                 name: shown.name.clone(),
@@ -41,7 +45,8 @@ pub fn explain(suite: &Suite, surface: &Surface) -> Vec<Explained> {
                 parameters: schema.parameters,
                 reads: tables(&found.reads),
                 writes: tables(&found.writes),
-                functions: found.functions.iter().map(|id| suite.functions[*id].name.clone()).collect(),
+                code_bytes: sizes.map(|(_, bytes)| bytes).sum(),
+                functions,
             }
         })
         .collect()

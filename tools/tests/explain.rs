@@ -1,12 +1,18 @@
 //! What `explain` says of the tools of a suite.
 
+mod support;
+
+use terrarium_tools::compile::compile;
 use terrarium_tools::explain::explain;
 use terrarium_tools::{Surface, parse_suite};
 
 #[test]
 fn tools_are_explained() {
     let suite = parse_suite("library.star", include_str!("suites/library.star")).expect("the suite checks");
-    let tools = explain(&suite, &Surface::plain(&suite));
+    let surface = Surface::plain(&suite);
+    let world = support::world(&suite, 3, &mut support::Random::new(1));
+    let compiled = compile(&suite, &surface, &world).expect("it compiles");
+    let tools = explain(&suite, &surface, &compiled);
     assert_eq!(tools.len(), suite.tools.len());
     let check_out = tools.iter().find(|t| t.name == "check_out").expect("the tool");
     assert_eq!(check_out.wit, "func(member-id: string, book-id: string) -> result<loan, tool-error>");
@@ -16,5 +22,7 @@ fn tools_are_explained() {
     for (tool, definition) in tools.iter().zip(&suite.tools) {
         assert_eq!(tool.writes.is_empty(), !definition.writes, "{}", tool.name);
         assert_eq!(tool.functions[0], tool.name);
+        let own = compiled.function_bytes.iter().find(|(name, _)| *name == tool.name).expect("its function").1;
+        assert!(own > 0 && own <= tool.code_bytes && tool.code_bytes < compiled.core_bytes, "{}", tool.name);
     }
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use std::path::Path;
 use std::time::Instant;
+use terrarium_envs::policy::random::Guesser;
 use terrarium_sandbox::{CallOutcome, Config, Limits, Sandbox};
 use terrarium_tools::{Suite, Surface};
 
@@ -99,28 +100,71 @@ fn build(global: &Global, file: &Path, out: &Path, wit: bool, explain: bool) -> 
         text = format!("{}\n{text}", compiled.wit);
     }
     if explain {
-        let tools = terrarium_tools::explain::explain(&suite, &Surface::plain(&suite));
-        text = format!("{}\n{text}", tools.iter().map(explained).collect::<Vec<_>>().join("\n"));
+        let surface = Surface::plain(&suite);
+        let tools = terrarium_tools::explain::explain(&suite, &surface, &compiled);
+        let fuel = fuel(&suite, &surface, &compiled.component, global.seed)?;
+        let tools: Vec<_> = tools.iter().zip(&fuel).collect();
+        text = format!(
+            "{}\n{text}",
+            tools.iter().map(|(tool, fuel)| explained(tool, fuel)).collect::<Vec<_>>().join("\n")
+        );
         summary["tools"] = tools
             .iter()
-            .map(|t| json!({"name": t.name, "wit": t.wit, "parameters": t.parameters, "reads": t.reads, "writes": t.writes, "functions": t.functions}))
+            .map(|(t, fuel)| json!({"name": t.name, "wit": t.wit, "parameters": t.parameters, "reads": t.reads, "writes": t.writes,
+                "functions": t.functions, "code_bytes": t.code_bytes, "calls": fuel.len(), "fuel_median": median(fuel), "fuel_most": fuel.last()}))
             .collect();
     }
     output::summary(global, &summary, &text)?;
     Ok(Ending::Done)
 }
 
-/// A tool in a few lines.
-fn explained(tool: &terrarium_tools::explain::Explained) -> String {
+/// Random calls of each tool that `--explain` makes in the sample world.
+const EXPLAINED_CALLS: usize = 100;
+
+/// Fuel of random calls of each tool of a surface in one world, ascending: those that gave a value, or of a tool that never did, those it refused. Arguments come
+/// from the schemas and from what earlier calls have shown.
+fn fuel(suite: &Suite, surface: &Surface, component: &[u8], seed: u64) -> Result<Vec<Vec<u64>>> {
+    let mut world = Sandbox::new(Config::default())?.load(component)?.instantiate()?;
+    let mut guess = Guesser::new(seed);
+    let schemas = terrarium_tools::schema::tool_schemas(suite, surface);
+    let (mut succeeded, mut refused) = (vec![Vec::new(); schemas.len()], vec![Vec::new(); schemas.len()]);
+    for _ in 0..EXPLAINED_CALLS {
+        for (at, tool) in schemas.iter().enumerate() {
+            let call = world.call(&tool.name, &guess.arguments(&tool.parameters))?;
+            match call.outcome {
+                CallOutcome::Ok(reply) => {
+                    guess.learn(serde_json::from_str(&reply)?);
+                    succeeded[at].push(call.fuel);
+                }
+                _ => refused[at].push(call.fuel),
+            }
+        }
+    }
+    let mut all: Vec<Vec<u64>> =
+        succeeded.into_iter().zip(refused).map(|(ok, no)| if ok.is_empty() { no } else { ok }).collect();
+    all.iter_mut().for_each(|fuel| fuel.sort_unstable());
+    Ok(all)
+}
+
+fn median(ascending: &[u64]) -> Option<u64> {
+    ascending.get(ascending.len() / 2).copied()
+}
+
+/// A tool in a few lines. Fuel is ascending, and of one call at least.
+fn explained(tool: &terrarium_tools::explain::Explained, fuel: &[u64]) -> String {
     let list = |names: &[String]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
     format!(
-        "{}: {}\n  arguments {}\n  reads {}; writes {}; runs {}\n",
+        "{}: {}\n  arguments {}\n  reads {}; writes {}; runs {}\n  {} bytes of code; fuel of a call {} (the most of {}: {})\n",
         tool.name,
         tool.wit,
         tool.parameters,
         list(&tool.reads),
         list(&tool.writes),
-        list(&tool.functions)
+        list(&tool.functions),
+        tool.code_bytes,
+        median(fuel).unwrap_or_default(),
+        fuel.len(),
+        fuel.last().copied().unwrap_or_default()
     )
 }
 

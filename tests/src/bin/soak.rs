@@ -4,8 +4,9 @@
 //! when there was one, when something hung, or when the time did not suffice.
 
 use clap::Parser;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -33,20 +34,33 @@ struct Options {
     /// Part of the full counts to reach.
     #[arg(long, default_value_t = 1.0)]
     share: f64,
-    /// Run one item only: a kind (program, library, source, arguments, component) and the seed of a finding.
+    /// The program of `tests/smith`, which writes modules by `wasm-smith`.
+    #[arg(long, value_name = "PROGRAM")]
+    smith: PathBuf,
+    /// Run one item only: a kind (program, library, source, arguments, component, smith) and the seed of a finding.
     #[arg(long, num_args = 2, value_names = ["KIND", "SEED"])]
     only: Option<Vec<String>>,
+    /// Write the first components of kind smith into a folder, for `tests/tests/fuzz.rs`, and end.
+    #[arg(long, num_args = 2, value_names = ["FOLDER", "COUNT"])]
+    keep: Option<Vec<String>>,
 }
+
+/// Distinct generated programs of a full run.
+const PROGRAMS: f64 = 20_000.0;
+/// Compared calls on suites of the library of a full run.
+const LIBRARY_CALLS: f64 = 1_000_000.0;
 
 /// Items of a kind in a full run.
 fn items(kind: Kind) -> u64 {
     match kind {
-        // 20,000 distinct ones are promised; the generator repeats itself seldom, and the checker refuses few.
-        Kind::Program => 21_000,
-        Kind::Library => 1_500,
+        // The generator repeats itself seldom, and the checker refuses few.
+        Kind::Program => 20_300,
+        // A few of the thousand calls of each stop at a limit.
+        Kind::Library => 1_030,
         Kind::Source => 20_000,
         Kind::Arguments => 3_000,
-        Kind::Component => 50_000,
+        Kind::Component => 10_000,
+        Kind::Smith => 50_000,
     }
 }
 
@@ -64,50 +78,64 @@ struct Shared {
 fn main() -> ExitCode {
     let options = Options::parse();
     std::panic::set_hook(Box::new(|_| {}));
+    let lab = Lab::new().with_smith(&options.smith);
     if let Some(only) = &options.only {
-        return one(only);
+        return one(&lab, only);
+    }
+    if let Some(keep) = &options.keep {
+        return keep_components(&lab, options.seed, Path::new(&keep[0]), &keep[1]);
     }
     let started = Instant::now();
     let deadline = started + Duration::from_secs_f64(60.0 * options.minutes);
     let shared = Shared {
-        lab: Lab::new(),
+        lab,
         next: AtomicU64::new(0),
         seen: Mutex::default(),
         digests: Mutex::default(),
         findings: Mutex::default(),
         at: (0..options.threads).map(|_| Mutex::default()).collect(),
     };
-    let mut done = BTreeMap::new();
     let mut complete = true;
     for kind in Kind::ALL {
         let goal = ((items(kind) as f64 * options.share).ceil() as u64).max(1);
         let began = Instant::now();
         let count = run(&shared, kind, options.seed, goal, deadline);
         let seconds = began.elapsed().as_secs_f64();
-        println!("{}: {count} of {goal} in {seconds:.0} s", kind.name());
+        let findings = lock(&shared.findings).len();
+        println!("{}: {count} of {goal} in {seconds:.0} s, {findings} findings so far", kind.name());
         complete &= count == goal;
-        done.insert(kind.name(), count);
     }
     let seen = lock(&shared.seen).clone();
     let findings = lock(&shared.findings).clone();
     let distinct = lock(&shared.digests).len();
     println!("programs: {distinct} distinct, {} rejected by the checker", seen.rejected);
-    if seen.rejected * 100 > seen.programs
-        && let Some(rejection) = &seen.rejection
-    {
-        println!("the checker refuses more than one in a hundred, the last one because of\n{rejection}");
-        complete = false;
+    let mut promise = |what: &str, kept: bool| {
+        if !kept {
+            println!("not reached: {what}");
+        }
+        complete &= kept;
+    };
+    promise("20,000 distinct programs", distinct as f64 >= PROGRAMS * options.share);
+    promise("1,000,000 calls on the library", seen.library_calls as f64 >= LIBRARY_CALLS * options.share);
+    for components in [&seen.components, &seen.smiths] {
+        promise("half of the components called", components.called * 2 >= components.components);
+    }
+    promise("at most one program in a hundred refused by the checker", seen.rejected * 100 <= seen.programs);
+    if let Some(rejection) = &seen.rejection {
+        println!("the last program that the checker refused:\n{rejection}\n");
     }
     println!(
-        "calls: {} compared ({} values, {} refusals in the author's words), {} stopped at a limit",
-        seen.calls.compared, seen.calls.succeeded, seen.calls.refused, seen.calls.limited
+        "calls: {} compared, {} of them on the library ({} values, {} refusals in the author's words), {} stopped at a limit",
+        seen.calls.compared, seen.library_calls, seen.calls.succeeded, seen.calls.refused, seen.calls.limited
     );
     println!("sources: {:?}", seen.sources);
     println!("arguments: {:?}", seen.arguments);
-    println!(
-        "components: {}, {} called, {} of them on both paths; {:?}",
-        seen.components.components, seen.components.called, seen.components.both, seen.components.outcomes
-    );
+    for (name, made) in [("components", &seen.components), ("components by wasm-smith", &seen.smiths)] {
+        println!(
+            "{name}: {}, {} called, {} of them on both paths; {:?}",
+            made.components, made.called, made.both, made.outcomes
+        );
+    }
     println!(
         "seed {}, {} threads, {:.0} s, {} findings",
         options.seed,
@@ -181,16 +209,16 @@ fn words(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 fn command(kind: Kind, seed: u64) -> String {
-    format!("cargo run -p terrarium-tests --bin soak -- --only {} {seed}", kind.name())
+    format!("make soak SOAK_ONLY=\"{} {seed}\"", kind.name())
 }
 
-fn one(only: &[String]) -> ExitCode {
+fn one(lab: &Lab, only: &[String]) -> ExitCode {
     let kind = Kind::ALL.into_iter().find(|k| k.name() == only[0]);
     let (Some(kind), Ok(seed)) = (kind, only[1].parse()) else {
         println!("a kind is one of {}; a seed is a number", Kind::ALL.map(Kind::name).join(", "));
         return ExitCode::from(2);
     };
-    match catch_unwind(AssertUnwindSafe(|| Lab::new().run(kind, &mut Random::new(seed)))) {
+    match catch_unwind(AssertUnwindSafe(|| lab.run(kind, &mut Random::new(seed)))) {
         Ok(Ok(seen)) => {
             println!("no difference: {seen:?}");
             ExitCode::SUCCESS
@@ -204,6 +232,29 @@ fn one(only: &[String]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes components of kind smith.
+fn keep_components(lab: &Lab, seed: u64, folder: &Path, count: &str) -> ExitCode {
+    let Ok(count) = count.parse::<u64>() else {
+        println!("a count is a number");
+        return ExitCode::from(2);
+    };
+    for index in 0..count {
+        let bytes = match lab.smith(&mut Random::new(Kind::Smith.seed(seed, index))) {
+            Ok(made) => made,
+            Err(error) => {
+                println!("{error}");
+                return ExitCode::FAILURE;
+            }
+        };
+        let name = format!("{index:03}.wasm");
+        if let Err(error) = std::fs::write(folder.join(&name), bytes) {
+            println!("{name}: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

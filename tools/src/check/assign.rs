@@ -1,7 +1,7 @@
 //! Assignments: locals, their types (given, found, or open until first use), and columns.
 
 use super::body::{Body, Open, OpenKind};
-use super::coerce::coerce;
+use super::coerce::{coerce, present};
 use super::{Checked, places};
 use crate::syntax::Reported;
 use crate::tree::{BinaryOp, Expr, ExprKind, Statement};
@@ -98,7 +98,7 @@ impl Body<'_, '_> {
             None => self.declare(name, want.unwrap_or_else(|| value.ty.clone())),
         };
         let ty = self.locals[local].ty.clone();
-        let present = !matches!(value.ty, Type::Option(_)) && matches!(ty, Type::Option(_));
+        let present = present(&value) && matches!(ty, Type::Option(_));
         let value = coerce(value, &ty).map_err(|value| self.other_type(name, &ty, &value))?;
         self.flow.assigned.insert(local);
         if present {

@@ -185,6 +185,16 @@ impl<'c, 's> Body<'c, 's> {
         Err(self.report(span, format!("{what} is not allowed in {place}"), hint))
     }
 
+    /// What to do about a value that may be None.
+    pub fn test_first(&self) -> &'static str {
+        match self.kind {
+            Kind::Function => "take it into a variable and test that against None first",
+            Kind::Derived | Kind::Goal => {
+                "there are no variables here: compare it with `==` and `!=` only, or make the column without `maybe`"
+            }
+        }
+    }
+
     /// An expression of a local, unwrapped where it is known to be present.
     pub fn local(&mut self, local: LocalId, span: Span) -> Expr {
         let ty = self.locals[local].ty.clone();

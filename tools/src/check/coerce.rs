@@ -30,6 +30,15 @@ pub(super) fn coerce(expr: Expr, want: &Type) -> Result<Expr, Expr> {
     }
 }
 
+/// Whether a value is not None wherever it comes from.
+pub(super) fn present(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Some(_) => true,
+        ExprKind::Conditional { then, otherwise, .. } => present(then) && present(otherwise),
+        _ => !matches!(expr.ty, Type::Option(_)),
+    }
+}
+
 /// Whether [`coerce`] would succeed.
 fn coerces(from: &Type, to: &Type) -> bool {
     match (from, to) {
@@ -69,9 +78,7 @@ impl Body<'_, '_> {
         let wanted = self.c.type_name(want);
         let hint = match (&expr.ty, plain) {
             (Type::Option(inner), _) if **inner == *want => match &expr.kind {
-                ExprKind::Column { .. } | ExprKind::Field { .. } => {
-                    "take it into a variable and test that against None first".to_owned()
-                }
+                ExprKind::Column { .. } | ExprKind::Field { .. } => self.test_first().to_owned(),
                 _ => {
                     "it may be None: test `x != None` first, or `require(x != None, \"code\", \"message\")`".to_owned()
                 }

@@ -3,6 +3,7 @@
 
 use super::Checked;
 use super::body::{Body, OpenKind};
+use super::coerce::present;
 use super::{names, places};
 use crate::builtin::Builtin;
 use crate::syntax::Reported;
@@ -69,7 +70,7 @@ impl Body<'_, '_> {
                 None => self.declare(name, ty),
             };
             let wanted = self.locals[local].ty.clone();
-            let present = !matches!(part.ty, Type::Option(_)) && matches!(wanted, Type::Option(_));
+            let present = present(&part) && matches!(wanted, Type::Option(_));
             let value = self.fit(part, &wanted)?;
             self.flow.assigned.insert(local);
             if present {

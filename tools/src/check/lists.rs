@@ -249,7 +249,7 @@ impl Body<'_, '_> {
             other => {
                 let message = format!("{} has no elements", self.c.type_name(other));
                 let hint = match other {
-                    Type::Option(_) => "take it into a variable and test that against None first",
+                    Type::Option(_) => self.test_first(),
                     Type::Record(_) => "write `record.field`",
                     Type::Row(_) => "write `row.column`",
                     _ => "`[...]` is for lists and texts",

@@ -78,7 +78,7 @@ impl Body<'_, '_> {
                     ExprKind::Local(_) => {
                         "test `x != None` first, or `require(x != None, \"code\", \"message\")`".to_owned()
                     }
-                    _ => "take it into a variable and test that against None first".to_owned(),
+                    _ => self.test_first().to_owned(),
                 };
                 Err(self.report(object_span, message, hint))
             }

@@ -59,7 +59,7 @@ impl Body<'_, '_> {
             (_, other, _) => {
                 let message = format!("`{name}` does not take {}", self.c.type_name(other));
                 let hint = match (name, other) {
-                    (_, Type::Option(_)) => "take it into a variable and test that against None first",
+                    (_, Type::Option(_)) => self.test_first(),
                     ("int", Type::Money) => "compute in money, or write `int(float(amount))` for whole units",
                     ("int", Type::Date) => {
                         "write `(d - date_of(\"2026-01-01\"))` for days, or `d.year`, `d.month`, `d.day`"

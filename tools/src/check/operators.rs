@@ -88,7 +88,7 @@ impl Body<'_, '_> {
         let sign = sign(op);
         let hint = match (op, &left.ty, &right.ty) {
             (_, Option(_), _) | (_, _, Option(_)) => {
-                "one side may be None: take it into a variable and test it against None first".to_owned()
+                format!("one side may be None: {}", self.test_first())
             }
             (Divide, Int, Int) => "write `//` for whole division, or `float(a) / float(b)`".to_owned(),
             (Divide, Money, Int) => "write `//` to divide money".to_owned(),
@@ -227,7 +227,7 @@ impl Body<'_, '_> {
                 "these are keys of different tables"
             }
             (Type::Enum(_), Type::Str) | (Type::Str, Type::Enum(_)) => "declare the text with the enum's type",
-            (Type::Option(_), _) | (_, Type::Option(_)) => "one side may be None: test it against None first",
+            (Type::Option(_), _) | (_, Type::Option(_)) => self.test_first(),
             _ => "",
         };
         let message = format!("{} and {} cannot be compared", self.c.type_name(&left.ty), self.c.type_name(&right.ty));

@@ -72,6 +72,8 @@ impl Body<'_, '_> {
         };
         let list = self.only(&mut arguments, "sorted(xs, key = lambda x: x.due)")?;
         let list_span = list.span;
+        // The list itself is never None.
+        let want = want.map(|ty| if let Type::Option(inner) = ty { &**inner } else { ty });
         let list = self.infer(list, want)?;
         let list = self.iterated(list);
         if !matches!(list.ty, Type::List(_)) {

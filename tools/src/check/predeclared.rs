@@ -105,7 +105,7 @@ impl Body<'_, '_> {
                 if !matches!(of.ty, Type::List(_) | Type::Dict(..) | Type::Str) {
                     let message = format!("{} has no length", self.c.type_name(&of.ty));
                     let hint = if matches!(of.ty, Type::Option(_)) {
-                        "take it into a variable and test that against None first"
+                        self.test_first()
                     } else {
                         "`len` is for lists, dicts and texts"
                     };

@@ -48,6 +48,9 @@ pub struct Compiled {
     pub core_bytes: usize,
     /// Size of the data segment: the world's rows, texts and tables.
     pub data_bytes: usize,
+    /// Code size in bytes of each function of the suite that some tool uses, callees before callers. Helpers of the language, which functions
+    /// share, are not in it.
+    pub function_bytes: Vec<(String, usize)>,
 }
 
 /// Compiles a suite under a surface over a world's rows.
@@ -56,14 +59,6 @@ pub struct Compiled {
 /// [`crate::Error::Mismatch`] when the surface or the world does not fit the suite, [`crate::Error::Limit`] when
 /// something is too large, [`crate::Error::Compiler`] for a fault of this crate.
 pub fn compile(suite: &Suite, surface: &Surface, world: &World) -> Result<Compiled> {
-    let (core, interface, data_bytes) = core_module(suite, surface, world)?;
-    let core_bytes = core.len();
-    let component = component::wrap(suite, surface, &interface, core)?;
-    Ok(Compiled { component, wit: interface.text, core_bytes, data_bytes })
-}
-
-/// The core module alone, its interface and the size of its data.
-fn core_module(suite: &Suite, surface: &Surface, world: &World) -> Result<(Vec<u8>, wit::Interface, usize)> {
     let layouts = layout::Layouts::new(suite)?;
     let interface = wit::interface(suite, surface)?;
     let reach = reach::reach(suite, surface)?;
@@ -72,6 +67,9 @@ fn core_module(suite: &Suite, surface: &Surface, world: &World) -> Result<(Vec<u
     module.emit_functions()?;
     border::emit(&mut module, &interface)?;
     module.emit_operations()?;
+    let function_bytes = module.function_bytes();
     let (core, data_bytes) = module.assemble()?;
-    Ok((core, interface, data_bytes))
+    let core_bytes = core.len();
+    let component = component::wrap(suite, surface, &interface, core)?;
+    Ok(Compiled { component, wit: interface.text, core_bytes, data_bytes, function_bytes })
 }

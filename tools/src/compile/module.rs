@@ -170,6 +170,16 @@ impl<'a> Module<'a> {
         Ok(())
     }
 
+    /// Names and code sizes of the suite's functions that have been emitted.
+    pub fn function_bytes(&self) -> Vec<(String, usize)> {
+        let size = |function: &FunctionId| {
+            let index = self.suite_function(*function) - self.runtime.len();
+            let body = self.functions[index as usize].1.as_ref();
+            (self.suite.functions[*function].name.clone(), body.map_or(0, Vec::len))
+        };
+        self.reach.functions.iter().map(size).collect()
+    }
+
     /// The finished core module, and the size of its data.
     pub fn assemble(mut self) -> Result<(Vec<u8>, usize)> {
         let realloc = self.helper(Helper::Realloc);

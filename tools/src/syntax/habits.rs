@@ -139,6 +139,13 @@ impl Walk<'_> {
         }
         let Some(bracket) = self.open.last_mut() else { return };
         match token.text {
+            "load" if !next.is_some_and(|n| n.is_op("(")) => {
+                self.report(
+                    token,
+                    "`load` is a keyword",
+                    "it stands in `load(\"module.star\", \"name\")`; use another name",
+                );
+            }
             "is" => {
                 let not = next.is_some_and(|n| n.is_name("not"));
                 let (written, instead) = if not { ("is not", "!=") } else { ("is", "==") };
