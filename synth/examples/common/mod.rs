@@ -42,11 +42,10 @@ impl Run {
         let options = Options { envs, tasks, seed, kinds, threads: 2, ..Options::default() };
         let synthesizer = Synthesizer::new(options, &sandbox)?;
         let mut made = Vec::new();
-        let report =
-            synthesizer.run::<Error>(Resume::default(), &AtomicBool::new(false), |admitted, _| {
-                made.push((environment, tasks));
-                Ok(())
-            })?;
+        let report = synthesizer.run::<Error>(Resume::default(), &AtomicBool::new(false), |admitted, _| {
+            made.push((admitted.environment, admitted.tasks));
+            Ok(())
+        })?;
         Ok(Run { sandbox, made, report })
     }
 
