@@ -34,7 +34,11 @@ pub struct ServeModelArgs {
     pub place: PlaceArgs,
     #[command(flatten)]
     pub cache: CacheArgs,
-    /// Threads. With one, a result does not depend on what else is being generated, to the bit.
+    /// Refuse to start where the bits of a result could depend on what else is being generated: that needs the kernels of the CPU (AVX-512)
+    /// and one thread.
+    #[arg(long)]
+    pub batch_invariant: bool,
+    /// Threads. With one, on the CPU, a result does not depend on what else is being generated, to the bit.
     #[arg(long, default_value_t = 1)]
     pub threads: usize,
 }

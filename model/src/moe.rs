@@ -7,6 +7,7 @@
 use tch::{Kind, Tensor};
 
 use crate::config::Config;
+use crate::ops::experts;
 use crate::rows::{elementwise, linear};
 use crate::topk::top_k;
 
@@ -22,6 +23,9 @@ impl Mlp {
     /// # Shapes
     /// `x` [.., M] -> [.., M].
     pub fn forward(&self, x: &Tensor) -> Tensor {
+        if experts::fits(x, &[&self.gate, &self.up, &self.down]) {
+            return experts::gated(x, &self.gate, &self.up, &self.down);
+        }
         linear(&(elementwise(&linear(x, &self.gate), Tensor::silu) * linear(x, &self.up)), &self.down)
     }
 }
@@ -48,6 +52,10 @@ impl Router {
     /// # Shapes
     /// `x` [N, M] -> experts and weights [N, A], weights of the router's kind.
     pub fn route(&self, x: &Tensor, config: &Config) -> Routing {
+        if experts::fits(x, &[&self.weight, &self.bias]) {
+            let (experts, weights) = experts::choose(x, &self.weight, &self.bias, config);
+            return Routing { experts, weights };
+        }
         let scores = elementwise(&linear(&x.to_kind(self.weight.kind()), &self.weight), Tensor::sigmoid); // [N, E]
         let experts = tch::no_grad(|| self.choose(&scores, config));
         weigh(&scores, experts, config)
@@ -105,6 +113,9 @@ impl Moe {
     /// # Shapes
     /// `x` [N, M] -> [N, M].
     fn experts(&self, x: &Tensor, routing: &Routing) -> Tensor {
+        if experts::fits(x, &[&routing.weights, &self.gate_up, &self.down]) {
+            return experts::mixture(x, &routing.experts, &routing.weights, &self.gate_up, &self.down);
+        }
         let width = self.down.size()[2];
         let active = routing.experts.size()[1];
         let (sorted, order) = routing.experts.reshape([-1]).sort_stable(true, 0, false); // [N A]
@@ -198,6 +209,24 @@ mod tests {
                 let _ = expected.narrow(0, token, 1).g_add_(&part);
             }
         }
-        assert!((found.reshape([10, 8]) - expected).abs().max().double_value(&[]) < 1e-12);
+        assert!((found.reshape([10, 8]) - &expected).abs().max().double_value(&[]) < 1e-12);
+
+        // The kernels of float32 choose and sum alike, and a token has the same bits alone.
+        let single = |x: &Tensor| x.to_kind(Kind::Float);
+        let shared = &moe.shared;
+        let fast = Moe {
+            router: Router { weight: single(&moe.router.weight), bias: single(&moe.router.bias) },
+            gate_up: single(&moe.gate_up),
+            down: single(&moe.down),
+            shared: Mlp { gate: single(&shared.gate), up: single(&shared.up), down: single(&shared.down) },
+        };
+        let (single_found, single_routing) = fast.forward(&single(&x), &config());
+        assert_eq!(single_routing.experts, routing.experts);
+        let error = (single_found.to_kind(Kind::Double).reshape([10, 8]) - expected).abs().max().double_value(&[]);
+        assert!(error < 1e-4, "{error:e}");
+        if crate::ops::available() {
+            let (alone, _) = fast.forward(&single(&x.narrow(1, 3, 1)), &config());
+            assert_eq!(alone, single_found.narrow(1, 3, 1));
+        }
     }
 }

@@ -2,11 +2,16 @@
 
 use tch::{Kind, Tensor};
 
+use crate::ops::rowwise;
+
 /// Root-mean-square norm: `x / sqrt(mean(x^2) + eps) * weight` over the last dimension, in at least float32.
 ///
 /// # Shapes
 /// `x` [.., I], `weight` `[I]` -> [.., I], of `x`'s kind.
 pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Tensor {
+    if rowwise::fits(&[x, weight]) {
+        return rowwise::rms_norm(x, weight, eps);
+    }
     let kind = x.kind();
     let wide = if kind == Kind::Double { x.shallow_clone() } else { x.to_kind(Kind::Float) };
     let mean = wide.square().mean_dim(-1, true, None::<Kind>); // [.., 1]

@@ -7,6 +7,7 @@
 use tch::{Device, Kind, Tensor};
 
 use crate::config::Rope;
+use crate::ops::rowwise;
 use crate::place::wide;
 use crate::rows::elementwise;
 
@@ -86,6 +87,9 @@ impl Rotation {
     /// # Shapes
     /// `x` [B, S, H, Dr] -> [B, S, H, Dr], of `x`'s kind.
     pub fn apply(&self, x: &Tensor, layout: Layout) -> Tensor {
+        if rowwise::fits(&[x, &self.cos]) {
+            return rowwise::rotate(x, &self.cos, &self.sin, layout == Layout::Interleaved);
+        }
         let (width, kind) = (x.size()[3], x.kind());
         let x = x.to_kind(self.cos.kind());
         let (a, b) = match layout {

@@ -25,6 +25,34 @@ fn presets_say_their_size_before_anything_is_made() {
 }
 
 #[test]
+fn a_place_that_cannot_be_had_is_refused_with_what_was_looked_for() {
+    let desk = Desk::new();
+    let info = desk.run(&["model", "info", "--json"]).json();
+    if info["cuda"]["in_use"] == json!(false) {
+        assert_eq!(info["models_compute_on"], "cpu, float32");
+        let said = desk.run(&["serve", "model", "--device", "cuda"]);
+        for part in ["CUDA device 0", "Driver:", "Libtorch for CUDA:", "NVRTC:", "--device cpu"] {
+            assert!(said.error(1).contains(part), "{part} in {}", said.err);
+        }
+    }
+    assert!(desk.run(&["serve", "model", "--device", "gpu"]).error(2).contains("cuda:N"));
+    let said = desk.run(&["serve", "model", "--device", "cpu", "--batch-invariant", "--threads", "2"]);
+    assert!(said.error(2).contains("--threads 1"), "{}", said.err);
+    let said = desk.run(&["serve", "model", "--device", "cpu", "--rows", "fp8"]);
+    assert!(said.error(1).contains("multiple of 128"), "{}", said.err);
+
+    desk.run(&["model", "init", "--preset", "tiny", "--out", "m", "--json"]).json();
+    std::fs::write(desk.path("tokens.json"), "[[1, 2, 3, 4]]").expect("written");
+    let logits = |dtype: &str| {
+        let arguments = ["model", "logits", "m", "--tokens", "tokens.json", "--device", "cpu", "--dtype", dtype];
+        let found: Value = serde_json::from_str(&desk.run(&arguments).out).expect("JSON");
+        found["logits"][0][3][5].as_f64().expect("a number")
+    };
+    let exact = logits("float64");
+    assert!((logits("float32") - exact).abs() < 1e-4 && (logits("bfloat16") - exact).abs() < 0.1);
+}
+
+#[test]
 fn vocabularies_are_trained_and_used() {
     let desk = Desk::new();
     let text: String = (0..200).map(|i| format!("A member borrows book {i} — naïve café.\n")).collect();

@@ -10,7 +10,7 @@ mod request;
 
 use crate::args::Global;
 use crate::serve_args::ServeModelArgs;
-use crate::{Ending, output};
+use crate::{Ending, Usage, output};
 use anyhow::{Context, Result};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use terrarium_model::engine::{EngineHandle, Generator, Options};
 use terrarium_model::template::ChatTemplate;
 use terrarium_model::tokenizer::Tokenizer;
-use terrarium_model::{Config, Model, runtime};
+use terrarium_model::{Config, Device, Model, runtime};
 
 /// Bytes of a request: a long conversation with images left out is far below.
 const BODY_BYTES_MAX: usize = 64 << 20;
@@ -88,6 +88,16 @@ pub async fn run(global: &Global, args: &ServeModelArgs) -> Result<Ending> {
 fn open(global: &Global, args: &ServeModelArgs) -> Result<Served> {
     runtime::set_threads(args.threads);
     let place = args.place.settle(None, |note| output::note(global, note))?;
+    if args.batch_invariant {
+        let wanting = [
+            (place.device != Device::Cpu, "--device cpu"),
+            (args.threads != 1, "--threads 1"),
+            (!terrarium_model::ops::available(), "a processor with AVX-512 and VNNI"),
+        ];
+        if let Some((_, needed)) = wanting.into_iter().find(|(missing, _)| *missing) {
+            return Err(Usage(format!("--batch-invariant needs {needed}")).into());
+        }
+    }
     let (model, tokenizer, template) = match &args.dir {
         Some(dir) => {
             let model =

@@ -52,6 +52,9 @@ impl Pass {
     /// `positions` [B, S, K] int64 -> [B, S, K] int64.
     pub fn slots(&self, positions: &Tensor) -> Tensor {
         let [b, s, k] = positions.size()[..] else { unreachable!("callers pass [B, S, K]") };
+        if positions.device() == tch::Device::Cpu {
+            return crate::ops::slots(positions, &self.pages, self.page_size);
+        }
         let real = positions.clamp_min(0);
         let page = self.pages.gather(1, &real.floor_divide_scalar(self.page_size).view([b, s * k]), false);
         let slot = page.view([b, s, k]) * self.page_size + real.remainder(self.page_size);

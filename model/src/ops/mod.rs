@@ -4,6 +4,7 @@
 //! - [`index_scan`]: indexer scores of a quantised key cache with the best positions picked on the way.
 //! - [`sparse_core`]: attention over selected rows.
 //! - [`product`]: matrix products whose rows do not depend on their company.
+//! - [`rowwise`]: norms, rotations and gates; [`experts`]: feed-forward layers on top of both.
 //! - [`mod@cuda`]: the same parts on a GPU.
 //! - [`autograd`]: gradients of what a kernel computed.
 //! - [`best`]: the running top-k both kinds of scan use; `crew`: the threads they run on.
@@ -17,8 +18,10 @@ pub mod autograd;
 pub mod best;
 mod crew;
 pub mod cuda;
+pub mod experts;
 pub mod index_scan;
 pub mod product;
+pub mod rowwise;
 pub mod sparse_core;
 
 use tch::{Kind, Tensor};
@@ -83,6 +86,25 @@ pub(crate) fn large_pages(tensor: &Tensor) {
             unsafe { libc::madvise(first as *mut libc::c_void, last - first, libc::MADV_HUGEPAGE) };
         }
     }
+}
+
+/// As [`crate::attention::Pass::slots`], on the CPU.
+///
+/// # Shapes
+/// `positions` [B, S, K] and `pages` [B, P] int64 -> [B, S, K] int64.
+pub(crate) fn slots(positions: &Tensor, pages: &Tensor, page_size: i64) -> Tensor {
+    let (found, pages) = (positions.contiguous(), pages.contiguous());
+    let columns = pages.size()[1] as usize;
+    let each = positions.numel() / (positions.size()[0] as usize).max(1);
+    let pages = numbers::<i64>(&pages);
+    let mut slots = Vec::with_capacity(positions.numel());
+    for (row, positions) in numbers::<i64>(&found).chunks(each.max(1)).enumerate() {
+        let pages = &pages[row * columns..][..columns];
+        slots.extend(positions.iter().map(|&position| {
+            if position < 0 { -1 } else { pages[(position / page_size) as usize] * page_size + position % page_size }
+        }));
+    }
+    Tensor::from_slice(&slots).view_as(positions)
 }
 
 /// The numbers of a tensor.

@@ -13,7 +13,7 @@ use super::{Element, numbers, numbers_mut, side_by_side};
 /// Rows that stay near while all weights pass by.
 const NEAR: usize = 64;
 /// Multiplications below which a second thread is not worth waking.
-const ALONE_MAX: usize = 1 << 18;
+const ALONE_MAX: usize = 1 << 16;
 
 /// Whether the products here can run these tensors.
 pub fn fits(x: &Tensor, w: &Tensor) -> bool {
@@ -54,13 +54,23 @@ fn linear_of<T: Lanes>(x: &Tensor, w: &Tensor) -> Tensor {
     assert!(w.size()[1] as usize == inner, "x is as wide as w");
     size.push(outer as i64);
     let mut out = Tensor::empty(&size[..], (T::KIND, tch::Device::Cpu));
-    let (a, b) = (numbers::<T>(&x), numbers::<T>(&w));
-    let result = Cells(numbers_mut::<T>(&mut out).as_mut_ptr());
+    multiply(numbers::<T>(&x), numbers::<T>(&w), numbers_mut::<T>(&mut out), [rows, inner, outer]);
+    out
+}
+
+/// `out[n, o] = sum_i a[n, i] b[o, i]`, on a machine with [`super::available`].
+///
+/// # Panics
+/// If the slices are not as long as their sizes say.
+pub(super) fn multiply<T: Lanes>(a: &[T], b: &[T], out: &mut [T], [rows, inner, outer]: [usize; 3]) {
+    assert_eq!((a.len(), b.len(), out.len()), (rows * inner, outer * inner, rows * outer), "sizes of a product");
+    assert!(super::available(), "callers check for it");
+    let result = Cells(out.as_mut_ptr());
     let part = |columns: std::ops::Range<usize>| {
         for first in (0..rows).step_by(NEAR) {
             let count = NEAR.min(rows - first);
             // SAFETY: the operands hold the rows and columns named, the result is `rows` times `outer` numbers of which
-            // this part writes its own columns, and `fits` has checked for the processor's features.
+            // this part writes its own columns, and the processor has the features.
             unsafe {
                 let start = result.at(first * outer + columns.start);
                 let (a, b) = (a.as_ptr().add(first * inner), b.as_ptr().add(columns.start * inner));
@@ -73,7 +83,6 @@ fn linear_of<T: Lanes>(x: &Tensor, w: &Tensor) -> Tensor {
     } else {
         side_by_side(outer, 16, part);
     }
-    out
 }
 
 fn per_head_of<T: Lanes>(x: &Tensor, w: &Tensor) -> Tensor {
@@ -137,7 +146,7 @@ impl<T> Cells<T> {
 
 /// A kind of number with its vectors. Operands are a pointer and the numbers from one row to the next; sizes are rows,
 /// inner and outer.
-trait Lanes: Element + Copy + Send + Sync {
+pub(super) trait Lanes: Element + Copy + Send + Sync {
     /// `out[n, o] = sum_i a[n, i] b[o, i]`.
     ///
     /// # Safety

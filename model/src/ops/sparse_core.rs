@@ -269,7 +269,7 @@ fn softmax(weights: &mut [[f32; LANES]]) -> [f32; LANES] {
 }
 
 #[cfg(target_arch = "x86_64")]
-mod vector {
+pub(super) mod vector {
     use std::arch::x86_64::*;
 
     use super::LANES;
@@ -420,7 +420,7 @@ mod vector {
     /// `0.35^8 / 8! < 6e-9`.
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn exp(x: __m512) -> __m512 {
+    pub fn exp(x: __m512) -> __m512 {
         let keep = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(x, _mm512_set1_ps(-87.0));
         let x = _mm512_max_ps(x, _mm512_set1_ps(-87.0));
         let n = _mm512_roundscale_ps::<0>(_mm512_mul_ps(x, _mm512_set1_ps(std::f32::consts::LOG2_E)));
