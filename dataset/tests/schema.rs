@@ -85,7 +85,7 @@ async fn format_1_is_brought_up_to_date() {
     store.close().await.unwrap();
     // Back to format 1: what the later migrations made goes away, and so do the notes that they ran.
     let mut connection = connect(&path).await;
-    let undo = "DROP VIEW results_judged; DROP VIEW task_totals_judged; DROP VIEW judged; DROP TABLE rescores; \
+    let undo = "ALTER TABLE environments DROP COLUMN cluster; ALTER TABLE tasks DROP COLUMN cluster; DROP VIEW results_judged; DROP VIEW task_totals_judged; DROP VIEW judged; DROP TABLE rescores; \
         ALTER TABLE episodes DROP COLUMN setup; ALTER TABLE episodes DROP COLUMN usage; ALTER TABLE episodes DROP COLUMN cuts; \
         ALTER TABLE episodes DROP COLUMN prompt_tokens; ALTER TABLE episodes DROP COLUMN completion_tokens; \
         ALTER TABLE traces DROP COLUMN texts; DROP VIEW scoreboard; DROP VIEW results; DROP VIEW task_totals_now; DROP VIEW pass_counts_now; DROP VIEW episode_totals_now; \

@@ -29,7 +29,7 @@ pub fn alike(a: &Sketch, b: &Sketch) -> f64 {
     a.estimate_jaccard_index(b)
 }
 
-/// Sketches by number, in the order they came. 460 bytes each, measured.
+/// Sketches by number, in the order they came: 500 to 600 bytes each.
 #[derive(Clone, Debug)]
 pub struct Index {
     sketches: Vec<Sketch>,

@@ -26,7 +26,7 @@ pub const NEAR: f64 = 0.7;
 /// No two environments are more alike than this.
 pub const ENVIRONMENTS_ALIKE_MAX: f64 = 0.85;
 
-/// What was admitted so far. Memory: some 0.5 KB a cluster of tasks, 2 KB an environment, 16 bytes and a little a prompt.
+/// What was admitted so far. Memory: some 0.6 KB a cluster of tasks, all in all, and 2 KB an environment.
 #[derive(Clone, Debug, Default)]
 pub struct Admitted {
     pool: Pool,
