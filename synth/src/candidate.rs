@@ -40,13 +40,13 @@ const SHALLOW_PERCENT: usize = 42;
 /// Draws of a kind that fail before it stands aside for one task of another kind.
 const FAILED_DRAWS_PER_TASK: usize = 12;
 /// Sum of the weights of all kinds.
-const WEIGHTS_IN_ALL: usize = 27;
+const WEIGHTS_IN_ALL: usize = 29;
 
 /// Share of a kind among tasks of all kinds, in parts of [`WEIGHTS_IN_ALL`]. Repairs and long goals cost most to make and to try.
 fn weight(kind: Kind) -> usize {
     match kind {
         Kind::Act => 6,
-        Kind::Ask => 6,
+        Kind::Ask => 8,
         Kind::Policy => 6,
         Kind::Plan => 4,
         Kind::Repair => 3,
