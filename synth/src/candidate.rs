@@ -26,7 +26,7 @@ use terrarium_envs::verifier::Answer;
 
 /// Questions whose answer is the number n are kept in so many times n of a hundred cases: small counts are by far the most frequent,
 /// and would make a good guess.
-const NUMBER_PERCENT: i64 = 2;
+const NUMBER_PERCENT: i64 = 1;
 /// Draws for each task wanted before the environment is given up.
 const DRAWS_PER_TASK: usize = 40;
 /// Calls that a long task takes at least.
@@ -40,13 +40,13 @@ const SHALLOW_PERCENT: usize = 42;
 /// Draws of a kind that fail before it stands aside for one task of another kind.
 const FAILED_DRAWS_PER_TASK: usize = 12;
 /// Sum of the weights of all kinds.
-const WEIGHTS_IN_ALL: usize = 27;
+const WEIGHTS_IN_ALL: usize = 30;
 
 /// Share of a kind among tasks of all kinds, in parts of [`WEIGHTS_IN_ALL`]. Repairs and long goals cost most to make and to try.
 fn weight(kind: Kind) -> usize {
     match kind {
         Kind::Act => 6,
-        Kind::Ask => 6,
+        Kind::Ask => 9,
         Kind::Policy => 6,
         Kind::Plan => 4,
         Kind::Repair => 3,

@@ -26,10 +26,10 @@ pub enum Rung {
 pub const RUNGS: [(&str, Rung); 7] = [
     ("random", Rung::Random),
     ("greedy", Rung::Planner(Effort { calls: 60, pages: 1, rows: 1 })),
-    ("search 4", Rung::Planner(Effort { calls: 4, pages: 2, rows: usize::MAX })),
-    ("search 8", Rung::Planner(Effort { calls: 8, pages: 4, rows: usize::MAX })),
-    ("search 16", Rung::Planner(Effort { calls: 16, pages: 8, rows: usize::MAX })),
-    ("search 32", Rung::Planner(Effort { calls: 32, pages: 16, rows: usize::MAX })),
+    ("search 4", Rung::Planner(Effort { calls: 4, pages: 4, rows: usize::MAX })),
+    ("search 8", Rung::Planner(Effort { calls: 8, pages: 8, rows: usize::MAX })),
+    ("search 16", Rung::Planner(Effort { calls: 16, pages: 16, rows: usize::MAX })),
+    ("search 32", Rung::Planner(Effort { calls: 32, pages: 32, rows: usize::MAX })),
     ("full", Rung::Planner(Effort::LONG)),
 ];
 
