@@ -312,12 +312,16 @@ mod vector {
             *product = _mm512_set1_epi32(*offset);
         }
         let heads = &query.heads[head * groups..][..COUNT * groups];
-        for group in 0..groups {
-            // SAFETY: `keys` holds `groups` times 64 bytes.
-            let four = unsafe { _mm512_loadu_si512(keys.as_ptr().add(group * 4 * BLOCK).cast()) };
-            for (i, product) in products.iter_mut().enumerate() {
-                // SAFETY: `heads` holds COUNT times `groups` numbers.
-                let q = unsafe { *heads.get_unchecked(i * groups + group) };
+        let mut rows = [heads.as_ptr(); COUNT];
+        for (row, head) in rows.iter_mut().zip(heads.chunks_exact(groups)) {
+            *row = head.as_ptr();
+        }
+        for (group, bytes) in keys.as_chunks::<{ 4 * BLOCK }>().0.iter().enumerate() {
+            // SAFETY: 64 bytes.
+            let four = unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) };
+            for (product, row) in products.iter_mut().zip(rows) {
+                // SAFETY: a head has as many numbers as there are groups of 64 bytes.
+                let q = unsafe { *row.add(group) };
                 *product = _mm512_dpbusd_epi32(*product, four, _mm512_set1_epi32(q));
             }
         }

@@ -24,7 +24,7 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Tensor {
     let (x, weight) = (x.contiguous(), weight.contiguous());
     let width = weight.numel();
     let weight = numbers::<f32>(&weight);
-    by_row(&x, width, |row, out| {
+    by_row(&x, width, |_, row, out| {
         let (lanes, rest) = row.as_chunks::<LANES>();
         let mut sums = [0f32; LANES];
         for chunk in lanes {
@@ -49,13 +49,12 @@ pub fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor, neighbours: bool) -> Tenso
     let (x, cos, sin) = (x.contiguous(), cos.contiguous(), sin.contiguous());
     let (heads, width) = (heads as usize, width as usize);
     let (half, stride, other) = if neighbours { (width / 2, 2, 1) } else { (width / 2, 1, width / 2) };
+    let (cos, sin) = (numbers::<f32>(&cos), numbers::<f32>(&sin));
     let angles = |row: usize| {
         let first = row / heads * half;
-        (&numbers::<f32>(&cos)[first..][..half], &numbers::<f32>(&sin)[first..][..half])
+        (&cos[first..][..half], &sin[first..][..half])
     };
-    let mut out = Tensor::empty(x.size(), (Kind::Float, Device::Cpu));
-    let rows = numbers::<f32>(&x).chunks_exact(width).zip(numbers_mut::<f32>(&mut out).chunks_exact_mut(width));
-    for (row, (x, out)) in rows.enumerate() {
+    by_row(&x, width, |row, x, out| {
         let (cos, sin) = angles(row);
         let (first, second) = out.split_at_mut(half);
         for i in 0..half {
@@ -63,8 +62,7 @@ pub fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor, neighbours: bool) -> Tenso
             first[i] = a * cos[i] - b * sin[i];
             second[i] = b * cos[i] + a * sin[i];
         }
-    }
-    out
+    })
 }
 
 /// `silu(gate) * up`, into `gate`.
@@ -86,20 +84,21 @@ pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// A function of rows of `width` numbers that writes as many.
-fn by_row(x: &Tensor, width: usize, one: impl Fn(&[f32], &mut [f32]) + Sync) -> Tensor {
+/// A function of rows of `width` numbers, and of a row's index, that writes as many.
+fn by_row(x: &Tensor, width: usize, one: impl Fn(usize, &[f32], &mut [f32]) + Sync) -> Tensor {
     let mut out = Tensor::empty(x.size(), (Kind::Float, Device::Cpu));
     let (from, to) = (numbers::<f32>(x), numbers_mut::<f32>(&mut out));
+    let run = |range: std::ops::Range<usize>, to: &mut [f32]| {
+        let rows = from[range.start * width..range.end * width].chunks_exact(width);
+        rows.zip(to.chunks_exact_mut(width)).zip(range).for_each(|((row, out), index)| one(index, row, out));
+    };
     if from.len() <= ALONE_MAX {
-        from.chunks_exact(width).zip(to.chunks_exact_mut(width)).for_each(|(row, out)| one(row, out));
+        run(0..from.len() / width, to);
         return out;
     }
     let parts = side_by_side(from.len() / width, 1, |range| {
         let mut part = vec![0f32; range.len() * width];
-        from[range.start * width..range.end * width]
-            .chunks_exact(width)
-            .zip(part.chunks_exact_mut(width))
-            .for_each(|(row, out)| one(row, out));
+        run(range, &mut part);
         part
     });
     let mut rest = to;
