@@ -71,7 +71,9 @@ pub fn language() -> Suite {
 /// The suites of `tests/authored`: written from `docs/suites.md` alone, as a new author would.
 pub fn authored() -> Vec<Suite> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/authored");
-    ["allotments.star", "evening_school.star", "repairs.star"].map(|name| read(folder.join(name))).into()
+    ["allotments.star", "bees.star", "evening_school.star", "notary.star", "observatory.star", "repairs.star"]
+        .map(|name| read(folder.join(name)))
+        .into()
 }
 
 /// Every suite of the library.
