@@ -74,7 +74,7 @@ FUZZ_SECONDS ?= 60
 
 # Needs `rustup toolchain install nightly` and `cargo install cargo-fuzz`. Without address sanitizer: the only `unsafe` code of these crates reads the cache.
 fuzz:
-	cd tests/fuzz && $(CARGO) +nightly fuzz run --fuzz-dir . -s none $(FUZZ_TARGET) -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 -timeout=60
+	cd tests/fuzz && $(CARGO) +nightly fuzz run --fuzz-dir . -s none $(FUZZ_TARGET) -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 -timeout=60 -len_control=0 -max_len=4096
 
 guests:
 	tests/guests/build.sh install
