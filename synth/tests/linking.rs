@@ -154,7 +154,8 @@ fn suites_that_share_a_module_can_be_linked() {
     let sandbox = Sandbox::new(Config::default()).expect("a sandbox");
     let options = Options {
         seed: 2,
-        envs: 4,
+        // Two suites of so few tools give no more worlds that are apart.
+        envs: 2,
         tasks: 12,
         kinds: vec![Kind::Act, Kind::Ask],
         threads: 2,
@@ -164,7 +165,7 @@ fn suites_that_share_a_module_can_be_linked() {
     let (all, report) = made(options, &sandbox);
     assert!(report.linked > 0 && report.crossing > 0, "{report:?}");
     let linked = all.iter().find(|(e, _)| e.suite.contains("-and-")).expect("a linked environment");
-    let canonical: Vec<&str> =
-        linked.0.signature.iter().filter_map(|s| s.split_once('.')?.1.split('(').next()).collect();
-    assert!(canonical.contains(&"swimming_pool_find_fees") && canonical.contains(&"music_school_find_fees"));
+    for tool in ["swimming-pool.find_fees(", "music-school.find_fees("] {
+        assert!(linked.0.signature.iter().any(|s| s.starts_with(tool)), "{tool} in {:?}", linked.0.signature);
+    }
 }

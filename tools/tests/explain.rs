@@ -1,5 +1,6 @@
 //! What `explain` says of the tools of a suite.
 
+#[allow(dead_code, reason = "a test of explanations needs the worlds, not the arguments")]
 mod support;
 
 use terrarium_tools::compile::compile;
