@@ -164,7 +164,7 @@ impl Sample {
             let name =
                 serde_json::to_value(m.mutator).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
             let why = m.not_applicable.clone().unwrap_or_default();
-            (name, f64::from(m.mutator.expected()), m.runs, m.as_expected, m.equivalent, why)
+            (name, m.mutator.expected(), m.runs, m.as_expected, m.equivalent, why)
         });
         Sample {
             mutants: mutants.collect(),

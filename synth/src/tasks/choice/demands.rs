@@ -206,10 +206,8 @@ pub(super) fn same_ground(a: &Demand, b: &Demand) -> bool {
         | (Demand::Several { place: p, .. }, Demand::Several { place: q, .. })
         | (Demand::Total { place: p, .. }, Demand::Total { place: q, .. })
         | (Demand::Depends { place: p, .. }, Demand::Depends { place: q, .. })
-        | (Demand::Differ(p), Demand::Same(q))
-        | (Demand::Same(p), Demand::Differ(q))
-        | (Demand::Same(p), Demand::Each { place: q, .. })
-        | (Demand::Each { place: p, .. }, Demand::Same(q)) => p == q,
+        | (Demand::Differ(p) | Demand::Each { place: p, .. }, Demand::Same(q))
+        | (Demand::Same(p), Demand::Differ(q) | Demand::Each { place: q, .. }) => p == q,
         // `the same state. .. the same state of the pier`.
         (Demand::Same(p), Demand::Same(q)) | (Demand::Differ(p), Demand::Differ(q)) => p.column == q.column,
         (Demand::Rising { low: a, high: b, .. }, Demand::Rising { low: c, high: d, .. }) => {
