@@ -11,7 +11,7 @@ use crate::seed::Dice;
 use crate::solve::trace::{Origin, Traced};
 use crate::solve::{Solution, solve};
 use crate::tasks::across::Link;
-use crate::tasks::act::{ActWriter, Spare};
+use crate::tasks::act::{ActWriter, Spare, Tried};
 use crate::tasks::describe::Describer;
 use crate::tasks::expected::{Stage, verifier};
 use crate::tasks::goal::{Choice, Goal};
@@ -51,6 +51,7 @@ pub struct Workshop<'a> {
     locales: Vec<&'static Locale>,
     runner: Runner,
     spares: Vec<Spare>,
+    tried: Tried,
     /// Draw goals that cross linked suites, where that can be.
     pub cross: bool,
 }
@@ -87,6 +88,7 @@ impl<'a> Workshop<'a> {
             locales,
             runner,
             spares: Vec::new(),
+            tried: Tried::default(),
             cross: false,
         };
         let mut dice = Dice::new(0, &format!("spares/{}", environment.id));
@@ -112,7 +114,13 @@ impl<'a> Workshop<'a> {
 
     /// Draws act goals.
     pub fn act_writer(&self) -> ActWriter<'_> {
-        ActWriter { stage: self.stage(), describer: self.describer(), tools: &self.writes, locales: &self.locales }
+        ActWriter {
+            stage: self.stage(),
+            tried: &self.tried,
+            describer: self.describer(),
+            tools: &self.writes,
+            locales: &self.locales,
+        }
     }
 
     /// The verifier of a goal, by rows: the cheap part, before any tool runs.

@@ -13,6 +13,8 @@ use crate::tasks::rows::number;
 use crate::vary::data::scalar;
 use crate::vary::surface::bare_local;
 use crate::vary::words::Locale;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use terrarium_tools::eval::Evaluator;
 use terrarium_tools::suite::{Column, Effect};
 use terrarium_tools::types::{TableId, Type};
@@ -27,12 +29,32 @@ const SET_DRAWS_MAX: usize = 12;
 pub struct ActWriter<'a> {
     /// The world.
     pub stage: Stage<'a>,
+    /// Calls that were tried in it before.
+    pub tried: &'a Tried,
     /// Descriptions.
     pub describer: Describer<'a>,
     /// Write tools offered.
     pub tools: &'a [usize],
     /// Locales of new names.
     pub locales: &'a [&'a Locale],
+}
+
+/// Which calls would succeed in a world as it is at the beginning. The same few are drawn again and again, and each costs a look at
+/// most rows.
+#[derive(Debug, Default)]
+pub struct Tried(RefCell<HashMap<(usize, String), bool>>);
+
+impl Tried {
+    /// What became of a call of a tool, which is only tried the first time.
+    fn once(&self, tool: usize, given: &[(usize, Value)], succeeds: impl FnOnce() -> bool) -> bool {
+        let call = (tool, format!("{given:?}"));
+        if let Some(known) = self.0.borrow().get(&call) {
+            return *known;
+        }
+        let found = succeeds();
+        self.0.borrow_mut().insert(call, found);
+        found
+    }
 }
 
 /// A call as it is drawn: raw arguments first, words later.
@@ -105,7 +127,7 @@ impl<'a> ActWriter<'a> {
 
     /// The same, with rows told by their names wherever that can be.
     pub(super) fn brief(&self) -> ActWriter<'a> {
-        ActWriter { describer: self.describer.brief(), stage: self.stage, tools: self.tools, locales: self.locales }
+        ActWriter { describer: self.describer.brief(), ..*self }
     }
 
     /// One of the write tools.
@@ -380,6 +402,10 @@ impl<'a> ActWriter<'a> {
 
     /// Whether a call would succeed and change something, by its declared meaning.
     pub(super) fn would_succeed(&self, tool: usize, given: &[(usize, Value)]) -> bool {
+        self.tried.once(tool, given, || self.succeeds(tool, given))
+    }
+
+    fn succeeds(&self, tool: usize, given: &[(usize, Value)]) -> bool {
         let suite = self.stage.suite;
         let definition = &suite.tools[tool];
         let mut arguments = vec![Value::None; suite.functions[definition.function].parameters.len()];

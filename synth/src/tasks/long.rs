@@ -63,6 +63,7 @@ impl LongWriter<'_> {
     fn act_writer(&self) -> ActWriter<'_> {
         ActWriter {
             stage: self.act.stage,
+            tried: self.act.tried,
             describer: self.act.describer,
             tools: self.act.tools,
             locales: self.act.locales,
