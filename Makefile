@@ -64,9 +64,10 @@ SOAK_MINUTES ?= 20
 SOAK_ONLY ?=
 
 # Shares what `make test` has built. wasm-smith is built beside it (half a minute): inside the workspace it would change Cranelift's dependencies.
-soak:
+soak: setup
 	$(CARGO) build --locked --manifest-path tests/smith/Cargo.toml --target-dir target/smith
-	$(CARGO) run --locked --workspace --bin soak -- --smith target/smith/debug/smith --minutes $(SOAK_MINUTES) --seed $(SOAK_SEED) \
+	$(CARGO) build --locked --workspace --bin soak
+	$${CARGO_TARGET_DIR:-target}/debug/soak --smith target/smith/debug/smith --minutes $(SOAK_MINUTES) --seed $(SOAK_SEED) \
 	  $(if $(SOAK_ONLY),--only $(SOAK_ONLY))
 
 FUZZ_TARGET ?= program
