@@ -36,7 +36,7 @@ pub enum Error {
     /// So many candidates in a row were turned down that the wish cannot be met.
     #[error(
         "{candidates} environment candidates gave only {environments} of {wanted} environments; the most frequent reason is \
-         `{reason}`"
+         `{reason}`; ask for fewer environments (--envs) or give more suites (--suites), since worlds must differ in what they offer"
     )]
     Exhausted {
         /// Candidates tried.
