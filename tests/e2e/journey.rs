@@ -40,6 +40,12 @@ fn the_whole_story() {
     assert!(shown.code == Some(0) && shown.out.contains("certificate"), "{}{}", shown.out, shown.err);
     let episode = desk.run(&["show", "episode", &format!("{task}@expert")]);
     assert!(episode.code == Some(0) && episode.out.contains("solved"), "{}{}", episode.out, episode.err);
+    let changed = &desk.query(
+        "SELECT e.task_id FROM episodes e JOIN steps s ON s.episode_id = e.id WHERE e.policy = 'expert' AND s.diff LIKE '%\"before\":{\"%' ORDER BY 1 LIMIT 1",
+    )[0];
+    let episode = desk.run(&["show", "episode", &format!("{changed}@expert")]);
+    let change = episode.out.lines().find(|line| line.starts_with("   ~ "));
+    assert!(change.is_some_and(|line| line.contains(": ") && line.contains(" -> ")), "{}{}", episode.out, episode.err);
     let env = task.split('/').next().expect("environment id");
     let shown = desk.run(&["show", "env", env]);
     assert!(shown.code == Some(0) && shown.out.contains("submit"), "{}{}", shown.out, shown.err);

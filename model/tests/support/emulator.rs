@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "calls what was compiled a moment ago")]
 
+use super::cxx;
 use std::collections::hash_map::DefaultHasher;
 use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 use std::hash::{Hash, Hasher};
@@ -78,9 +79,9 @@ fn compiled(program: &Program) -> std::result::Result<PathBuf, String> {
     // The text that was compiled into this program, which is not always that of the file.
     let text = path.with_extension("cu");
     std::fs::write(&text, program.source.text).map_err(|error| error.to_string())?;
-    let unfinished = path.with_extension(format!("{}.part", std::process::id()));
     let entries: String = program.source.kernels.iter().map(|kernel| format!("E({kernel})")).collect();
-    let done = Command::new("c++")
+    let mut compiler = Command::new("c++");
+    compiler
         .args([
             "-std=c++17",
             "-O2",
@@ -97,14 +98,6 @@ fn compiled(program: &Program) -> std::result::Result<PathBuf, String> {
         .arg("-I")
         .arg(&kernels)
         .args(["-x", "c++"])
-        .arg(kernels.join("emulator/emulator.cc"))
-        .arg("-o")
-        .arg(&unfinished)
-        .output()
-        .map_err(|error| format!("c++ does not start: {error}"))?;
-    if !done.status.success() {
-        return Err(format!("c++ refuses it:\n{}", String::from_utf8_lossy(&done.stderr)));
-    }
-    std::fs::rename(&unfinished, &path).map_err(|error| error.to_string())?;
-    Ok(path)
+        .arg(kernels.join("emulator/emulator.cc"));
+    cxx::made(compiler, path)
 }

@@ -1,5 +1,7 @@
 //! What tests of kernels share.
 
+#[allow(dead_code, reason = "of the test programs some compile nothing")]
+mod cxx;
 #[allow(dead_code, reason = "of the two test programs one runs on the GPU only")]
 pub mod emulator;
 #[allow(dead_code, reason = "as above: not every test program runs every check")]

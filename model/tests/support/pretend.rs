@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use super::cxx;
 use super::emulator::Emulator;
 use terrarium_model::Device;
 use terrarium_model::ops::cuda;
@@ -33,22 +34,14 @@ fn compiled() -> Result<PathBuf, String> {
         return Ok(path);
     }
     let libtorch = Path::new(terrarium_model::runtime::LIBTORCH);
-    let unfinished = path.with_extension(format!("{}.part", std::process::id()));
-    let done = Command::new("c++")
+    let mut compiler = Command::new("c++");
+    compiler
         .args(["-std=c++17", "-O1", "-shared", "-fPIC", "-Wall", "-Werror"])
         .arg("-isystem")
         .arg(libtorch.join("include"))
         .arg("-isystem")
         .arg(libtorch.join("include/torch/csrc/api/include"))
         .arg(&text)
-        .args(["lib/libtorch_cpu.so", "lib/libc10.so"].map(|name| libtorch.join(name)))
-        .arg("-o")
-        .arg(&unfinished)
-        .output()
-        .map_err(|error| format!("c++ does not start: {error}"))?;
-    if !done.status.success() {
-        return Err(format!("c++ refuses it:\n{}", String::from_utf8_lossy(&done.stderr)));
-    }
-    std::fs::rename(&unfinished, &path).map_err(|error| error.to_string())?;
-    Ok(path)
+        .args(["lib/libtorch_cpu.so", "lib/libc10.so"].map(|name| libtorch.join(name)));
+    cxx::made(compiler, path)
 }

@@ -8,6 +8,7 @@ pub mod bounds;
 pub mod choice;
 pub mod columns;
 pub mod describe;
+pub mod draft;
 pub mod expected;
 pub mod goal;
 pub mod long;

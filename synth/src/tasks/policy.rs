@@ -2,7 +2,8 @@
 //! `rule(n, ..)`; the evidence of a refusal is the one thing in the records that such a condition looks at.
 
 use crate::seed::Dice;
-use crate::tasks::act::{ActWriter, Draft, Story};
+use crate::tasks::act::{ActWriter, Story};
+use crate::tasks::draft::Draft;
 use crate::tasks::expected::{Stage, bind_alone};
 use crate::tasks::goal::{Call, Case, Goal};
 use crate::tasks::reject::{Verdict, reject};

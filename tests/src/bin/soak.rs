@@ -146,6 +146,10 @@ fn main() -> ExitCode {
     for finding in findings.iter().take(FINDINGS_MAX) {
         println!("\n{finding}");
     }
+    // Of the others what to run again and what differs, without the program.
+    for finding in findings.iter().skip(FINDINGS_MAX) {
+        println!("\n{}", finding.lines().take(2).collect::<Vec<_>>().join("\n"));
+    }
     if !complete {
         println!("not all counts were reached in good order");
     }
