@@ -6,9 +6,9 @@ use std::sync::atomic::AtomicBool;
 use terrarium_envs::environment::Split;
 use terrarium_envs::sandbox::{Config, Sandbox};
 use terrarium_synth::candidate::split;
+use terrarium_synth::dedup::is_testing;
 use terrarium_synth::dedup::plan::Plan;
 use terrarium_synth::dedup::pool::{curve, suites};
-use terrarium_synth::dedup::{ENVIRONMENTS_ALIKE_MAX, is_testing};
 use terrarium_synth::library::{self, ParsedSuite};
 use terrarium_synth::vary::{self, signature, surface};
 use terrarium_synth::{Admission, Error, Options, Resume, Synthesizer, link};
@@ -18,6 +18,8 @@ use terrarium_tools::Suite;
 const ENVIRONMENTS: usize = 2_000;
 /// Median similarity of nearest neighbours that is asked for.
 const MEDIAN_MAX: f64 = 0.6;
+/// What is promised of the two environments that are most alike: a number of its own, whatever the generator aims at.
+const ALIKE_MAX: f64 = 0.85;
 
 /// Largest similarity of two suites.
 const SIMILARITY_MAX: f64 = 0.5;
@@ -139,7 +141,7 @@ fn two_thousand_environments_are_told_apart() {
     let curve = curve(&signatures, &[100, 500, 1000]);
     println!("{curve:.2?}");
     let all = curve.last().expect("environments");
-    assert!(all.median <= MEDIAN_MAX && all.most <= ENVIRONMENTS_ALIKE_MAX, "{all:?}");
+    assert!(all.median <= MEDIAN_MAX && all.most <= ALIKE_MAX, "{all:?}");
 }
 
 #[test]
